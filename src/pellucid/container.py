@@ -1,0 +1,120 @@
+"""Acquisitions in one HDF5 file, losslessly: dataclasses as groups, arrays as datasets, the rest as JSON.
+
+The layout is internal and versioned; community formats (ISMRMRD, Data Exchange …) are written by each modality.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import h5py
+import numpy as np
+
+from pellucid.acquisition import Acquisition
+from pellucid.errors import InvalidInputError
+
+FORMAT = "pellucid-acquisition"
+VERSION = 1
+
+
+def sniff(head: bytes, name: str) -> bool:
+    """Whether a file may be ours: an HDF5 signature and our extension."""
+    return head.startswith(b"\x89HDF\r\n\x1a\n") and name.lower().endswith(".pellucid.h5")
+
+
+def write(raw: Acquisition, path: Path) -> None:
+    """Write `raw` to `path` (by convention `*.pellucid.h5`), replacing it only when complete."""
+    partial = path.with_name(path.name + ".partial")
+    with h5py.File(partial, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["version"] = VERSION
+        _put(file.create_group("acquisition"), raw)
+    partial.replace(path)
+
+
+def read(path: Path) -> Acquisition:
+    """The acquisition in `path`; raises `InvalidInputError` naming file and field."""
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise InvalidInputError("is not a Pellucid acquisition: no such format mark", file=path, field="format")
+            if file.attrs["version"] > VERSION:
+                raise InvalidInputError(
+                    f"is {file.attrs['version']}; this program reads up to {VERSION}. Made by a newer Pellucid?",
+                    file=path,
+                    field="version",
+                )
+            raw = _get(file["acquisition"])
+    except (OSError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInputError(f"cannot be read as a Pellucid acquisition ({error})", file=path) from error
+    if not isinstance(raw, Acquisition):
+        raise InvalidInputError("holds no acquisition", file=path)
+    return raw
+
+
+def _put(group: h5py.Group, value: Any) -> None:
+    cls = type(value)
+    group.attrs["class"] = f"{cls.__module__}:{cls.__qualname__}"
+    plain: dict[str, Any] = {}
+    for item in fields(value):
+        part = getattr(value, item.name)
+        if isinstance(part, np.ndarray):
+            group.create_dataset(item.name, data=part)
+        elif is_dataclass(part):
+            _put(group.create_group(item.name), part)
+        elif isinstance(part, tuple) and part and all(is_dataclass(p) for p in part):
+            _put_sequence(group.create_group(item.name), part)
+        else:
+            plain[item.name] = part
+    group.attrs["plain"] = json.dumps(plain)
+
+
+def _put_sequence(group: h5py.Group, parts: tuple[Any, ...]) -> None:
+    group.attrs["length"] = len(parts)
+    for index, part in enumerate(parts):
+        _put(group.create_group(str(index)), part)
+
+
+def _get(group: h5py.Group) -> Any:
+    cls = _class(str(group.attrs["class"]))
+    values: dict[str, Any] = json.loads(group.attrs["plain"])
+    hints = typing.get_type_hints(cls)
+    for name, part in group.items():
+        if isinstance(part, h5py.Dataset):
+            values[name] = part[()]
+        elif "length" in part.attrs:
+            values[name] = tuple(_get(part[str(index)]) for index in range(int(part.attrs["length"])))
+        else:
+            values[name] = _get(part)
+    return cls(**{name: _as_hinted(value, hints[name]) for name, value in values.items()})
+
+
+def _class(reference: str) -> type:
+    module, _, name = reference.partition(":")
+    if not module.startswith("pellucid."):
+        raise InvalidInputError(f"is {reference!r}; expected a class of Pellucid", field="class")
+    return cast(type, getattr(import_module(module), name))
+
+
+def _as_hinted(value: Any, hint: Any) -> Any:
+    """JSON knows lists only: give tuples back where the field is one."""
+    origin = typing.get_origin(hint)
+    if origin is typing.Annotated:
+        return _as_hinted(value, typing.get_args(hint)[0])
+    if origin in (typing.Union, types.UnionType):
+        inner = [option for option in typing.get_args(hint) if option is not type(None)]
+        return value if value is None or len(inner) != 1 else _as_hinted(value, inner[0])
+    if isinstance(value, list) and (hint is tuple or origin is tuple):
+        items = typing.get_args(hint)
+        inner_hint = items[0] if items else Any
+        return tuple(_as_hinted(item, inner_hint) for item in value)
+    if isinstance(value, dict) and origin is Mapping:
+        return value
+    return value

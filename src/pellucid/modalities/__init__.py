@@ -1,0 +1,1 @@
+"""The modalities, by physics; none imports another."""

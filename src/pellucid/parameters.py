@@ -1,0 +1,162 @@
+"""Parameters as data: read once from annotations, used by Python, command line, HTTP and viewer alike."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from typing import Any, Literal, TypeVar
+
+from pellucid.errors import InvalidInputError, UnknownOptionError
+
+D = TypeVar("D")
+_KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
+
+
+@dataclass(frozen=True)
+class About:
+    """What an annotation says of a parameter: `Annotated[float, About("Noise", unit="ms", minimum=0)]`.
+
+    `step` is a sensible slider step; `maximum` is the largest value that makes sense, refused beyond.
+    """
+
+    description: str
+    unit: str = "1"
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One named parameter: kind, default, allowed values and meaning."""
+
+    name: str
+    kind: str
+    default: Any
+    about: About
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+    def check(self, value: Any) -> Any:
+        """`value` converted to the parameter's kind; raises `InvalidInputError` where it cannot be used."""
+        if value is None or (self.optional and value == "none"):
+            if self.optional:
+                return None
+            raise InvalidInputError("is missing; expected " + self.expected(), field=self.name)
+        if self.kind == "string":
+            return self._checked_choice(value)
+        if self.kind == "boolean":
+            return self._checked_boolean(value)
+        return self._checked_number(value)
+
+    def expected(self) -> str:
+        """What a value must be, in words."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        low, high = self.about.minimum, self.about.maximum
+        limits = [f">= {low:g}" if low is not None else "", f"<= {high:g}" if high is not None else ""]
+        article = "an" if self.kind == "integer" else "a"
+        words = f"{article} {self.kind} " + " and ".join(part for part in limits if part)
+        return words.strip() + (f" [{self.about.unit}]" if self.about.unit != "1" else "")
+
+    def _checked_choice(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise InvalidInputError(f"is {value!r}; expected {self.expected()}", field=self.name)
+        if self.choices and value not in self.choices:
+            raise UnknownOptionError(f"value of {self.name}", value, self.choices)
+        return value
+
+    def _checked_boolean(self, value: Any) -> bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        result = value if isinstance(value, bool) else words.get(str(value).lower())
+        if result is None:
+            raise InvalidInputError(f"is {value!r}; expected true or false", field=self.name)
+        return result
+
+    def _checked_number(self, value: Any) -> int | float:
+        problem = InvalidInputError(f"is {value!r}; expected {self.expected()}", field=self.name)
+        if isinstance(value, bool):
+            raise problem
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise problem from None
+        low, high = self.about.minimum, self.about.maximum
+        if not math.isfinite(number) or (low is not None and number < low) or (high is not None and number > high):
+            raise problem
+        if self.kind == "integer":
+            if number != int(number):
+                raise problem
+            return int(number)
+        return number
+
+    def to_json(self) -> dict[str, Any]:
+        """The parameter for a web page."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "default": self.default,
+            "choices": list(self.choices),
+            "optional": self.optional,
+            "description": self.about.description,
+            "unit": self.about.unit,
+            "minimum": self.about.minimum,
+            "maximum": self.about.maximum,
+            "step": self.about.step,
+        }
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """The annotated keyword-only parameters of `function`, except `progress`."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    signature = inspect.signature(function)
+    found = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY and p.name != "progress"]
+    return tuple(_parameter(p.name, hints[p.name], p.default) for p in found)
+
+
+def fields_of(cls: type) -> tuple[Parameter, ...]:
+    """The annotated fields (those with `About`) of a dataclass."""
+    if not is_dataclass(cls):
+        raise TypeError(f"{cls.__name__} is not a dataclass")
+    hints = typing.get_type_hints(cls, include_extras=True)
+    annotated = [f for f in fields(cls) if typing.get_origin(hints[f.name]) is typing.Annotated]
+    return tuple(_parameter(f.name, hints[f.name], None if f.default is MISSING else f.default) for f in annotated)
+
+
+def checked(known: tuple[Parameter, ...], given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`given` checked against `known`; unknown names are refused with the list of `where`'s parameters."""
+    by_name = {parameter.name: parameter for parameter in known}
+    for name in given:
+        if name not in by_name:
+            raise UnknownOptionError(f"parameter of {where}", name, by_name)
+    return {name: by_name[name].check(value) for name, value in given.items()}
+
+
+def changed(instance: D, changes: Mapping[str, Any], where: str) -> D:
+    """A dataclass instance with checked `changes` to its annotated fields."""
+    new = checked(fields_of(type(instance)), changes, where)
+    result: D = replace(instance, **new)  # type: ignore[type-var]
+    return result
+
+
+def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+    if typing.get_origin(hint) is not typing.Annotated:
+        raise TypeError(f"parameter {name!r} needs Annotated[type, About(...)]")
+    kind, *extras = typing.get_args(hint)
+    about = next((extra for extra in extras if isinstance(extra, About)), None)
+    if about is None:
+        raise TypeError(f"parameter {name!r} needs an About(...) in its annotation")
+    optional = False
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        options = [option for option in typing.get_args(kind) if option is not type(None)]
+        optional = len(options) < len(typing.get_args(kind))
+        (kind,) = options
+    if typing.get_origin(kind) is Literal:
+        return Parameter(name, "string", default, about, tuple(typing.get_args(kind)), optional)
+    if kind not in _KINDS:
+        raise TypeError(f"parameter {name!r} has type {kind!r}; expected bool, int, float, str or Literal")
+    return Parameter(name, _KINDS[kind], default, about, (), optional)

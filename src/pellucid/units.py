@@ -1,0 +1,69 @@
+"""Quantities: what an image's numbers measure, with a UCUM unit and a DICOM coded concept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pellucid.errors import UnknownOptionError
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept (DICOM PS3.3 section 8): value, coding scheme designator, meaning."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What numbers measure.
+
+    `name` is the key in `QUANTITIES`; `unit` is the unit as UCUM writes it; `code` names the quantity and
+    `unit_code` the unit in DICOM's coding schemes.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    code: Code | None = None
+
+    @property
+    def unit_code(self) -> Code:
+        """The unit as a UCUM coded concept (DICOM PS3.16 CID 82)."""
+        return Code(self.unit, "UCUM", "no units" if self.unit == "1" else self.unit)
+
+
+def _quantity(name: str, unit: str, meaning: str, code: tuple[str, str] | None = None) -> tuple[str, Quantity]:
+    return name, Quantity(name, unit, meaning, Code(*code, meaning) if code else None)
+
+
+# Codes: DICOM PS3.16 CID 7180/7181 (ADC, T1, …), DCM and SNOMED CT as published there.
+QUANTITIES: dict[str, Quantity] = dict(
+    [
+        _quantity("ct_number", "[hnsf'U]", "CT number", ("112031", "DCM")),
+        _quantity("attenuation_coefficient", "cm-1", "Attenuation Coefficient", ("112031", "DCM")),
+        _quantity("line_integral", "1", "Line integral of attenuation"),
+        _quantity("activity_concentration", "Bq/ml", "Activity Concentration", ("126400", "DCM")),
+        _quantity("suv_body_weight", "g/ml{SUVbw}", "Standardized Uptake Value body weight", ("126401", "DCM")),
+        _quantity("mr_signal", "1", "MR signal intensity, arbitrary units"),
+        _quantity("t1", "ms", "T1", ("113063", "DCM")),
+        _quantity("t2", "ms", "T2", ("113065", "DCM")),
+        _quantity("t2_star", "ms", "T2*", ("113064", "DCM")),
+        _quantity("proton_density", "1", "Proton density relative to water", ("113068", "DCM")),
+        _quantity("magnetic_field", "T", "Magnetic flux density"),
+        _quantity("density", "g/cm3", "Mass density"),
+        _quantity("counts", "{counts}", "Counts"),
+        _quantity("label", "1", "Tissue label"),
+        _quantity("fraction", "1", "Fraction"),
+        _quantity("arbitrary", "1", "Arbitrary units"),
+    ]
+)
+
+
+def quantity(name: str) -> Quantity:
+    """The quantity called `name`; raises `UnknownOptionError` with the list of known ones."""
+    if name not in QUANTITIES:
+        raise UnknownOptionError("quantity", name, QUANTITIES)
+    return QUANTITIES[name]

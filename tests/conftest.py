@@ -1,0 +1,35 @@
+"""What all tests share: the real data in place, and Chromium and other programs where they are installed."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+DATA = Path(os.environ.get("PELLUCID_TEST_DATA", Path(__file__).parents[1] / "../shared/data"))
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Call with a path below the data folder; skips by name where it is absent."""
+
+    def find(relative: str) -> Path:
+        path = DATA / relative
+        if not path.exists():
+            pytest.skip(f"real test data {relative} is absent")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def program():
+    """Call with the name of a program; skips by name where it is not installed."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            pytest.skip(f"program {name} is not installed")
+        return path
+
+    return find

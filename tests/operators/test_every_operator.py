@@ -1,0 +1,28 @@
+"""One test finds every operator: exact adjoint in both precisions, and linearity against its dense matrix."""
+
+import numpy as np
+import pytest
+
+from pellucid.testing import adjoint_gap, dense_matrix, operator_classes
+from pellucid.testing.adjoint import draw
+
+CLASSES = operator_classes()
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(("dtype", "limit"), [(np.float64, 1e-10), (np.float32, 1e-6)])
+def test_adjoint(cls, dtype, limit):
+    operators = list(cls.examples(dtype))
+    assert operators, f"{cls.__name__} shows no examples"
+    for operator in operators:
+        for seed in range(3):
+            assert adjoint_gap(operator, seed) <= limit, operator
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_adjoint_matrix_is_the_conjugate_transpose(cls):
+    for operator in cls.examples(np.float64):
+        matrix = dense_matrix(operator)
+        assert np.allclose(dense_matrix(operator.H), matrix.conj().T, atol=1e-9 * np.abs(matrix).max())
+        x = draw(operator.shape_in, operator.dtype, 5)
+        assert np.allclose(operator(x).ravel(), matrix @ x.ravel(), atol=1e-9 * np.abs(matrix).sum(axis=1).max())
