@@ -1,0 +1,79 @@
+# Everything runs in .venv; nothing but Python >= 3.11, make and the package registries is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= .data
+PORT ?= 8470
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps
+
+.PHONY: install run test test-all lint types bench validate docs lock clean
+
+install: .install/program .install/viewer
+
+.install/environment: requirements/runtime.lock requirements/build.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pellucid needs Python 3.11 or newer; this is " + sys.version)'
+	@echo "Installing Python packages into $(VENV) (about a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) -r requirements/build.lock
+	@$(PIP_INSTALL) -r requirements/runtime.lock
+	@mkdir -p .install && touch $@
+
+.install/program: .install/environment pyproject.toml
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+VIEWER_SOURCES := $(shell find viewer -type f -not -path '*/node_modules/*' 2>/dev/null)
+.install/viewer: .install/program tools/build_viewer.py $(VIEWER_SOURCES) requirements/viewer.lock
+	@$(BIN)/python tools/build_viewer.py --has-node || $(PIP_INSTALL) -r requirements/viewer.lock
+	@$(BIN)/python tools/build_viewer.py
+	@touch $@
+
+.install/development: .install/program requirements/dev.lock
+	@echo "Installing development packages"
+	@$(PIP_INSTALL) -r requirements/dev.lock
+	@sh tools/install_system_packages.sh
+	@touch $@
+
+# Start Pellucid; the first start scans the demonstration patient.
+run: install
+	@exec $(BIN)/pellucid demo --data $(DATA) --port $(PORT)
+
+# The tests that every change must pass.
+test: .install/development .install/viewer
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+# Those and the long ones.
+test-all: .install/development .install/viewer
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .install/development
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.bench/environment: requirements/benchmarks.lock
+	@mkdir -p .bench
+	@test -x .bench/venv/bin/python || $(PYTHON) -m venv .bench/venv
+	@.bench/venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements/benchmarks.lock
+	@touch $@
+
+# Pellucid beside its peers, in one run on one machine: benchmarks/results.json and docs/benchmarks.md.
+bench: .install/development .bench/environment
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Every comparison with truth, real data, published references and peers: docs/validation.md.
+validate: .install/development
+	@$(BIN)/python -m validation $(ARGS)
+
+# The pictures in docs/, made by the program.
+docs: .install/development .install/viewer
+	@for script in docs/make_pictures/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
+
+# New exact versions for requirements/*.lock.
+lock: .install/development
+	@sh tools/lock.sh
+
+clean:
+	rm -rf .venv .install .bench src/pellucid/server/static viewer/node_modules

@@ -1,0 +1,12 @@
+"""scikit-image."""
+
+import numpy as np
+from skimage.transform import iradon
+
+PACKAGE = "scikit-image"
+
+
+def fbp_512x720(inputs):
+    degrees = np.rad2deg(inputs["angles_rad"])
+    sinogram = np.ascontiguousarray(inputs["sinogram"].T)
+    return lambda: iradon(sinogram, theta=degrees, output_size=int(inputs["size"]), circle=True)

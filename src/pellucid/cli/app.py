@@ -1,0 +1,184 @@
+"""The commands; heavy packages are imported inside them so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from pellucid import __version__
+from pellucid.errors import CancelledError, InvalidInputError, PellucidError
+
+app = typer.Typer(
+    name="pellucid",
+    help="Medical imaging from the detector's signal to the reader's picture.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_ANATOMIES = ("brain", "torso")
+
+File = Annotated[Path, Argument(help="A raw signal, an image or a folder of them.", show_default=False)]
+Output = Annotated[
+    Path,
+    Option("--output", "-o", help="A folder (DICOM series), or a file: .nii.gz, .nii, .pellucid.h5.", show_default=False),
+]
+Settings = Annotated[
+    list[str] | None, Option("--set", help="A parameter as name=value; may be repeated.", metavar="NAME=VALUE")
+]
+DataFolder = Annotated[Path, Option("--data", help="The folder that holds the archive.")]
+Host = Annotated[str, Option(help="The address to listen on.")]
+Port = Annotated[int, Option(help="The port to listen on.", min=0, max=65535)]
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; errors are one line on standard error."""
+    try:
+        result = app(arguments, prog_name="pellucid", standalone_mode=False)
+    except InvalidInputError as error:
+        return _failed(str(error), 2)
+    except (KeyboardInterrupt, CancelledError):
+        return _failed("cancelled", 1)
+    except PellucidError as error:
+        return _failed(str(error), 1)
+    except OSError as error:
+        return _failed(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), 1)
+    except typer.Exit as leave:
+        return int(leave.exit_code)
+    except Exception as error:  # noqa: BLE001 (usage errors of the option parser, told apart by their exit code)
+        if not hasattr(error, "exit_code"):
+            raise
+        return _usage_error(error)
+    return result if isinstance(result, int) else 0
+
+
+@app.command()
+def reconstruct(
+    file: File,
+    output: Output,
+    method: Annotated[str | None, Option(help="The method's name; `pellucid info FILE` lists them.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Make an image from a raw signal."""
+    from pellucid import verbs
+    from pellucid.acquisition import Acquisition
+    from pellucid.cli.display import bar
+
+    raw = verbs.read(file)
+    if not isinstance(raw, Acquisition):
+        raise InvalidInputError("holds an image; expected a raw signal. Use `pellucid convert`?", file=file)
+    with bar("reconstruct") as progress:
+        image = verbs.reconstruct(raw, method, progress=progress, **_pairs(settings))
+    _say_saved(verbs.save(image, output))
+
+
+@app.command()
+def scan(
+    protocol: Annotated[str, Argument(help="modality/protocol, such as mr/t1_gre; --list shows all.")] = "",
+    output: Annotated[Path | None, Option("--output", "-o", help="The file to write: *.pellucid.h5.")] = None,
+    anatomy: Annotated[str, Option(help=f"The digital patient: {' or '.join(_ANATOMIES)}.")] = "brain",
+    seed: Annotated[int, Option(help="Seed of the noise.", min=0)] = 0,
+    settings: Settings = None,
+    show: Annotated[bool, Option("--list", help="List the protocols and their settings.")] = False,
+) -> None:
+    """Scan a digital patient: make a raw signal."""
+    from pellucid import verbs
+    from pellucid import anatomy as anatomies
+    from pellucid.cli.display import bar, protocols
+    from pellucid.errors import UnknownOptionError
+
+    if show:
+        typer.echo(protocols(protocol))
+        return
+    if not protocol or output is None:
+        raise InvalidInputError("needs modality/protocol and --output; `pellucid scan --list` shows the protocols", field="scan")
+    if anatomy not in _ANATOMIES:
+        raise UnknownOptionError("anatomy", anatomy, _ANATOMIES)
+    with bar(f"scan {protocol}") as progress:
+        patient = getattr(anatomies, anatomy)()
+        raw = verbs.scan(patient, protocol, seed=seed, progress=progress, **_pairs(settings))
+    _say_saved(verbs.save(raw, output))
+
+
+@app.command()
+def info(
+    path: File,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a file or folder holds, and what can be done with it."""
+    from pellucid import verbs
+    from pellucid.cli.display import description
+
+    found = verbs.describe(path)
+    typer.echo(json.dumps(found, indent=2) if as_json else description(found))
+
+
+@app.command()
+def convert(file: File, output: Output) -> None:
+    """Write an image or a raw signal in another format."""
+    from pellucid import verbs
+
+    _say_saved(verbs.save(verbs.read(file), output))
+
+
+@app.command()
+def serve(data: DataFolder = Path("pellucid-data"), host: Host = "127.0.0.1", port: Port = 8470) -> None:
+    """Start the archive, the viewer and the job server."""
+    from pellucid.server import Settings as ServerSettings
+    from pellucid.server import serve as start
+
+    start(ServerSettings(data=data, host=host, port=port))
+
+
+@app.command()
+def demo(data: DataFolder = Path("pellucid-data"), host: Host = "127.0.0.1", port: Port = 8470) -> None:
+    """Start the server with a demonstration patient, scanned on the first start."""
+    from pellucid.demo import start_with_demonstration
+    from pellucid.server import Settings as ServerSettings
+
+    start_with_demonstration(ServerSettings(data=data, host=host, port=port))
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, Option("--version", help="Print the version.")] = False,
+    threads: Annotated[int | None, Option(help="Threads to compute with (default: all cores).", min=1)] = None,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    if threads is not None:
+        os.environ["PELLUCID_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(threads)
+
+
+def _pairs(settings: list[str] | None) -> dict[str, Any]:
+    pairs: dict[str, Any] = {}
+    for text in settings or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise InvalidInputError(f"is {text!r}; expected name=value", field="--set")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _say_saved(paths: list[Path]) -> None:
+    if len(paths) == 1:
+        typer.echo(f"wrote {paths[0]}")
+    else:
+        typer.echo(f"wrote {len(paths)} files to {paths[0].parent}")
+
+
+def _failed(message: str, code: int) -> int:
+    print(f"pellucid: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _usage_error(error: Any) -> int:
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return _failed(f"{message} (see pellucid --help)", int(error.exit_code) or 2)
