@@ -43,10 +43,21 @@ def main() -> int:
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
-    model = next((text.split(":")[1].strip() for text in Path("/proc/cpuinfo").read_text().splitlines()
-                  if text.startswith("model name")), platform.processor())
-    return {"processor": model, "cores": os.cpu_count(), "system": platform.platform(),
-            "python": platform.python_version(), "pellucid": pellucid.__version__}
+    model = next(
+        (
+            text.split(":")[1].strip()
+            for text in Path("/proc/cpuinfo").read_text().splitlines()
+            if text.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "pellucid": pellucid.__version__,
+    }
 
 
 def run(family: str, task: Task) -> dict[str, Any]:
@@ -69,8 +80,15 @@ def run(family: str, task: Task) -> dict[str, Any]:
     return {"task": f"{family}.{task.name}", "title": task.title, "codes": codes, "targets": verdicts}
 
 
-def add(codes: dict[str, dict[str, Any]], name: str, task: Task, result: Any, walls: list[float], cpus: list[float],
-        version: str) -> None:
+def add(
+    codes: dict[str, dict[str, Any]],
+    name: str,
+    task: Task,
+    result: Any,
+    walls: list[float],
+    cpus: list[float],
+    version: str,
+) -> None:
     """Add the figures of one round."""
     code = codes.setdefault(name, {"version": version, "walls": [], "cpus": []})
     code["walls"] += walls
@@ -83,8 +101,16 @@ def peer_run(peer: str, task: Task) -> tuple[Any, list[float], list[float], str]
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.npz", Path(folder) / "out.npz"
         np.savez(source, **task.inputs)
-        command = [str(PEER_PYTHON), "-m", "benchmarks.peers", peer, task.name, str(source), str(target),
-                   str(task.repeats)]
+        command = [
+            str(PEER_PYTHON),
+            "-m",
+            "benchmarks.peers",
+            peer,
+            task.name,
+            str(source),
+            str(target),
+            str(task.repeats),
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             return (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -107,16 +133,28 @@ def verdict(target: Target, codes: dict[str, dict[str, Any]], task: Task) -> dic
         index = 0 if target.figure == "accuracy" else 1
         value = ours["accuracy"][task.accuracies[index].name]
     met = None if value is None else (value >= target.limit if target.at_least else value <= target.limit)
-    return {"figure": target.figure, "peer": target.peer, "limit": target.limit, "at_least": target.at_least,
-            "value": value, "met": met}
+    return {
+        "figure": target.figure,
+        "peer": target.peer,
+        "limit": target.limit,
+        "at_least": target.at_least,
+        "value": value,
+        "met": met,
+    }
 
 
 def line(result: dict[str, Any]) -> str:
     """One task as text."""
     parts = [result["task"]]
     for name, code in result["codes"].items():
-        parts.append(f"  {name}: " + (f"not run ({code['missing']})" if "missing" in code else
-                     f"wall {code['wall']:.4f} s, CPU {code['cpu']:.4f} s, {code['accuracy']}"))
+        parts.append(
+            f"  {name}: "
+            + (
+                f"not run ({code['missing']})"
+                if "missing" in code
+                else f"wall {code['wall']:.4f} s, CPU {code['cpu']:.4f} s, {code['accuracy']}"
+            )
+        )
     parts += [f"  target {words(t)}: {t['value']} -> {t['met']}" for t in result["targets"]]
     return "\n".join(parts)
 
@@ -131,17 +169,25 @@ def words(target: dict[str, Any]) -> str:
 def page(record: dict[str, Any]) -> str:
     """The whole page."""
     on = record["machine"]
-    rows = ["# Benchmarks", "", "Written by `make bench`; nothing here is typed by hand. Medians; ours and the peer in "
-            f"the same run on {on['processor']}, {on['cores']} cores, Python {on['python']}, {record['date']}.", "",
-            "| task | code | wall s | CPU s | accuracy |", "|---|---|---|---|---|"]
+    rows = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`; nothing here is typed by hand. Medians; ours and the peer in "
+        f"the same run on {on['processor']}, {on['cores']} cores, Python {on['python']}, {record['date']}.",
+        "",
+        "| task | code | wall s | CPU s | accuracy |",
+        "|---|---|---|---|---|",
+    ]
     for result in record["tasks"]:
         for name, code in result["codes"].items():
             if "missing" in code:
                 rows.append(f"| {result['title']} | {name} | not run: {code['missing']} | | |")
                 continue
             accuracy = "; ".join(f"{key} {value:.4g}" for key, value in code["accuracy"].items())
-            rows.append(f"| {result['title']} | {name} {code['version']} | {code['wall']:.3f} | {code['cpu']:.3f} "
-                        f"| {accuracy} |")
+            rows.append(
+                f"| {result['title']} | {name} {code['version']} | {code['wall']:.3f} | {code['cpu']:.3f} "
+                f"| {accuracy} |"
+            )
     rows += ["", "| task | target | reached | met |", "|---|---|---|---|"]
     for result in record["tasks"]:
         for target in result["targets"]:

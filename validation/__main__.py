@@ -40,7 +40,10 @@ def measure(item: Check) -> tuple[str, str]:
 
 def tolerance(item: Check) -> str:
     """The tolerance in words."""
-    parts = [f">= {item.low:g}" if item.low > -float("inf") else "", f"<= {item.high:g}" if item.high < float("inf") else ""]
+    parts = [
+        f">= {item.low:g}" if item.low > -float("inf") else "",
+        f"<= {item.high:g}" if item.high < float("inf") else "",
+    ]
     return " and ".join(part for part in parts if part) + (f" {item.unit}" if item.unit != "1" else "")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from timing import measure  # noqa: E402 (without the package, whose module needs Pellucid)
+from timing import measure
 
 
 def main() -> None:

@@ -11,7 +11,10 @@ def cg_sense(inputs):
 
     def run():
         app = sigpy.mri.app.SenseRecon(
-            kspace * mask, maps, lamda=float(inputs["regularisation"]), max_iter=int(inputs["iterations"]),
+            kspace * mask,
+            maps,
+            lamda=float(inputs["regularisation"]),
+            max_iter=int(inputs["iterations"]),
             show_pbar=False,
         )
         return app.run()
@@ -40,5 +43,3 @@ def nufft_adjoint(inputs):
     samples, coordinates = inputs["samples"], inputs["coordinates"]
     shape = tuple(int(n) for n in inputs["shape"])
     return lambda: sigpy.nufft_adjoint(samples, coordinates, oshape=shape, oversamp=2.0, width=6)
-
-

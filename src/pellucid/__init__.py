@@ -1,10 +1,10 @@
 """Pellucid: from a detector's signal to the image a reader measures, for every way of imaging a body.
 
-    patient = pellucid.anatomy.brain()                 # a digital patient
-    raw = pellucid.mr.scan(patient, "t1_gre", seed=0)  # signal
-    raw = pellucid.read("meas_gre.dat")                # … or a scanner's file
-    image = pellucid.reconstruct(raw)                  # picture, in patient millimetres
-    pellucid.save(image, "out/")                       # DICOM series
+patient = pellucid.anatomy.brain()                 # a digital patient
+raw = pellucid.mr.scan(patient, "t1_gre", seed=0)  # signal
+raw = pellucid.read("meas_gre.dat")                # … or a scanner's file
+image = pellucid.reconstruct(raw)                  # picture, in patient millimetres
+pellucid.save(image, "out/")                       # DICOM series
 """
 
 from importlib import import_module

@@ -100,7 +100,7 @@ def _class(reference: str) -> type:
     module, _, name = reference.partition(":")
     if not module.startswith("pellucid."):
         raise InvalidInputError(f"is {reference!r}; expected a class of Pellucid", field="class")
-    return cast(type, getattr(import_module(module), name))
+    return cast("type", getattr(import_module(module), name))
 
 
 def _as_hinted(value: Any, hint: Any) -> Any:

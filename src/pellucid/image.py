@@ -133,7 +133,9 @@ class Image:
         import SimpleITK as sitk
 
         if self.channels:
-            raise InvalidInputError(f"has channel axes {[c.name for c in self.channels]}; select one first", field="array")
+            raise InvalidInputError(
+                f"has channel axes {[c.name for c in self.channels]}; select one first", field="array"
+            )
         image = sitk.GetImageFromArray(np.ascontiguousarray(self.array))
         columns = self.affine[:3, 2::-1]
         spacing = np.linalg.norm(columns, axis=0)

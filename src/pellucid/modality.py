@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pellucid.acquisition import Acquisition
 from pellucid.errors import InvalidInputError, UnknownOptionError
@@ -20,6 +21,14 @@ _TABLE = {
     "nuclear": "pellucid.modalities.nuclear",
 }
 """Key → module whose `MODALITY` describes it; imported when first asked for."""
+
+
+class _HasName(typing.Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=_HasName)
 
 HEAD_BYTES = 4096
 """How much of a file's beginning a reader's `sniff` is shown."""
@@ -52,7 +61,7 @@ class Method:
     title: str
     function: Callable[..., Image]
     source: str = ""
-    refuses: Callable[[Any], str] = field(default=lambda raw: "")
+    refuses: Callable[[Any], str] = field(default=lambda _: "")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -158,7 +167,7 @@ def software() -> str:
     return f"Pellucid {__version__}"
 
 
-def _named(things: tuple[Any, ...], name: str, what: str) -> Any:
+def _named(things: tuple[N, ...], name: str, what: str) -> N:
     for thing in things:
         if thing.name == name:
             return thing

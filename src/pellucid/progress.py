@@ -18,7 +18,7 @@ class Progress(Protocol):
         """Report that `fraction` (0 … 1) is done; `preview` is an intermediate Image, where there is one."""
 
 
-def no_progress(fraction: float, message: str = "", preview: Any = None) -> None:  # noqa: ARG001
+def no_progress(fraction: float, message: str = "", preview: Any = None) -> None:
     """Report nothing."""
 
 

@@ -5,7 +5,6 @@ by its own name; the page is skipped from there on where the data is absent. `<!
 it for the long tests.
 """
 
-import os
 import re
 from pathlib import Path
 
@@ -33,10 +32,10 @@ def test_page_runs(text, tmp_path, monkeypatch, real_data):
     for block in BLOCK.finditer(text):
         if block["needs"]:
             source = real_data(block["needs"]).resolve()
-            os.symlink(source, tmp_path / source.name)
+            (tmp_path / source.name).symlink_to(source)
             partner = source.with_suffix(".hdr")
             if source.suffix == ".cfl" and partner.exists():
-                os.symlink(partner, tmp_path / partner.name)
+                (tmp_path / partner.name).symlink_to(partner)
         else:
             line = text[: block.start()].count("\n") + 1
             exec(compile("\n" * line + block["code"], "page", "exec"), namespace)

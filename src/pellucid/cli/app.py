@@ -27,7 +27,9 @@ _ANATOMIES = ("brain", "torso")
 File = Annotated[Path, Argument(help="A raw signal, an image or a folder of them.", show_default=False)]
 Output = Annotated[
     Path,
-    Option("--output", "-o", help="A folder (DICOM series), or a file: .nii.gz, .nii, .pellucid.h5.", show_default=False),
+    Option(
+        "--output", "-o", help="A folder (DICOM series), or a file: .nii.gz, .nii, .pellucid.h5.", show_default=False
+    ),
 ]
 Settings = Annotated[
     list[str] | None, Option("--set", help="A parameter as name=value; may be repeated.", metavar="NAME=VALUE")
@@ -51,7 +53,7 @@ def run(arguments: list[str]) -> int:
         return _failed(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), 1)
     except typer.Exit as leave:
         return int(leave.exit_code)
-    except Exception as error:  # noqa: BLE001 (usage errors of the option parser, told apart by their exit code)
+    except Exception as error:
         if not hasattr(error, "exit_code"):
             raise
         return _usage_error(error)
@@ -88,8 +90,8 @@ def scan(
     show: Annotated[bool, Option("--list", help="List the protocols and their settings.")] = False,
 ) -> None:
     """Scan a digital patient: make a raw signal."""
-    from pellucid import verbs
     from pellucid import anatomy as anatomies
+    from pellucid import verbs
     from pellucid.cli.display import bar, protocols
     from pellucid.errors import UnknownOptionError
 
@@ -97,7 +99,9 @@ def scan(
         typer.echo(protocols(protocol))
         return
     if not protocol or output is None:
-        raise InvalidInputError("needs modality/protocol and --output; `pellucid scan --list` shows the protocols", field="scan")
+        raise InvalidInputError(
+            "needs modality/protocol and --output; `pellucid scan --list` shows the protocols", field="scan"
+        )
     if anatomy not in _ANATOMIES:
         raise UnknownOptionError("anatomy", anatomy, _ANATOMIES)
     with bar(f"scan {protocol}") as progress:

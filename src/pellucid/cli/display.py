@@ -18,7 +18,12 @@ def bar(title: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
     with Bars(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(title, total=1.0)
 
@@ -32,7 +37,7 @@ def bar(title: str) -> Iterator[Progress]:
 def protocols(wanted: str = "") -> str:
     """Every protocol of every modality (or of the one named), with its settings."""
     lines: list[str] = []
-    for owner in [modality(wanted.split("/")[0])] if wanted else all_modalities():
+    for owner in [modality(wanted.split("/", maxsplit=1)[0])] if wanted else all_modalities():
         lines.append(owner.title)
         for protocol in owner.protocols:
             lines.append(f"  {owner.key}/{protocol.name}: {protocol.title}")
