@@ -52,7 +52,9 @@ def read(path: Path) -> Acquisition:
                     field="version",
                 )
             raw = _get(file["acquisition"])
-    except (OSError, KeyError, TypeError, AttributeError) as error:
+    except InvalidInputError as error:
+        raise error if error.file else InvalidInputError(str(error), file=path) from error
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, ImportError) as error:
         raise InvalidInputError(f"cannot be read as a Pellucid acquisition ({error})", file=path) from error
     if not isinstance(raw, Acquisition):
         raise InvalidInputError("holds no acquisition", file=path)
@@ -73,7 +75,13 @@ def _put(group: h5py.Group, value: Any) -> None:
             _put_sequence(group.create_group(item.name), part)
         else:
             plain[item.name] = part
-    group.attrs["plain"] = json.dumps(plain)
+    group.attrs["plain"] = json.dumps(plain, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be stored")
 
 
 def _put_sequence(group: h5py.Group, parts: tuple[Any, ...]) -> None:

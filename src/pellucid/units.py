@@ -36,22 +36,25 @@ class Quantity:
 
 
 def _quantity(name: str, unit: str, meaning: str, code: tuple[str, str] | None = None) -> tuple[str, Quantity]:
-    return name, Quantity(name, unit, meaning, Code(*code, meaning) if code else None)
+    return name, Quantity(name, unit, meaning, Code(code[0], "DCM", code[1]) if code else None)
 
 
-# Codes: DICOM PS3.16 CID 7180/7181 (ADC, T1, …), DCM and SNOMED CT as published there.
+# Codes with their meanings as in DICOM PS3.16 annex D; where the standard has no code for a quantity, none is given.
 QUANTITIES: dict[str, Quantity] = dict(
     [
-        _quantity("ct_number", "[hnsf'U]", "CT number", ("112031", "DCM")),
-        _quantity("attenuation_coefficient", "cm-1", "Attenuation Coefficient", ("112031", "DCM")),
+        _quantity("ct_number", "[hnsf'U]", "CT number", ("112031", "Attenuation Coefficient")),
+        _quantity(
+            "attenuation_coefficient", "cm-1", "Attenuation coefficient", ("110851", "X-Ray Attenuation Coefficient")
+        ),
         _quantity("line_integral", "1", "Line integral of attenuation"),
-        _quantity("activity_concentration", "Bq/ml", "Activity Concentration", ("126400", "DCM")),
-        _quantity("suv_body_weight", "g/ml{SUVbw}", "Standardized Uptake Value body weight", ("126401", "DCM")),
+        _quantity("activity_concentration", "Bq/ml", "Activity concentration"),
+        _quantity("suv_body_weight", "g/ml{SUVbw}", "Standardized uptake value, body weight", ("126401", "SUVbw")),
         _quantity("mr_signal", "1", "MR signal intensity, arbitrary units"),
-        _quantity("t1", "ms", "T1", ("113063", "DCM")),
-        _quantity("t2", "ms", "T2", ("113065", "DCM")),
-        _quantity("t2_star", "ms", "T2*", ("113064", "DCM")),
-        _quantity("proton_density", "1", "Proton density relative to water", ("113068", "DCM")),
+        _quantity("t1", "ms", "T1", ("113063", "T1")),
+        _quantity("t2", "ms", "T2", ("113065", "T2")),
+        _quantity("t2_star", "ms", "T2*", ("113064", "T2*")),
+        _quantity("proton_density", "1", "Proton density relative to water", ("113058", "Proton Density")),
+        _quantity("susceptibility", "[ppm]", "Magnetic susceptibility"),
         _quantity("magnetic_field", "T", "Magnetic flux density"),
         _quantity("density", "g/cm3", "Mass density"),
         _quantity("counts", "{counts}", "Counts"),
