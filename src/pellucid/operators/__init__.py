@@ -5,8 +5,24 @@
 | A | `LinearOperator` | maps an array of `shape_in` to one of `shape_out` |
 | Aᴴ | `A.H` | the adjoint in the plain Euclidean inner product |
 | AᴴA | `A.gram` | the normal operator |
+| F | `Fourier` | centred unitary discrete Fourier transform |
+| D | `Diagonal`, `Sampling` | elementwise weights (coil maps), sampling mask |
+| ∇ | `FiniteDifference` | forward differences along every axis |
 """
 
+from pellucid.operators.diagonal import Diagonal, Sampling
+from pellucid.operators.finite_difference import FiniteDifference
+from pellucid.operators.fourier import Fourier
 from pellucid.operators.linear_operator import Identity, LinearOperator, Scaled, Sum, VerticalStack
 
-__all__ = ["Identity", "LinearOperator", "Scaled", "Sum", "VerticalStack"]
+__all__ = [
+    "Diagonal",
+    "FiniteDifference",
+    "Fourier",
+    "Identity",
+    "LinearOperator",
+    "Sampling",
+    "Scaled",
+    "Sum",
+    "VerticalStack",
+]

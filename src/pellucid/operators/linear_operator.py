@@ -17,8 +17,9 @@ Array = NDArray[Any]
 class LinearOperator(ABC):
     """A linear map from arrays of `shape_in` to arrays of `shape_out`, both of one `dtype`.
 
-    A new operator writes `_apply` and `_adjoint`, which may assume an argument of the right shape and dtype, and
-    `examples`: small instances on odd-sized grids by which the adjoint test finds and checks the class.
+    A new operator writes `_apply` and `_adjoint`, which may assume an argument of the right shape and dtype
+    (and must not change it), and `examples`: small instances on odd-sized grids by which the adjoint test
+    finds and checks the class. A result may share memory with the argument: copy it before changing it.
     Inner products are plain Euclidean sums.
     """
 
@@ -38,7 +39,7 @@ class LinearOperator(ABC):
     @classmethod
     @abstractmethod
     def examples(cls, dtype: DTypeLike) -> Iterator[LinearOperator]:
-        """Small instances on odd-sized grids of the given real dtype (complex operators: its complex partner)."""
+        """Small instances on odd-sized grids of the given real dtype (or its complex partner)."""
 
     def __call__(self, x: Array) -> Array:
         """A x; raises `InvalidInputError` where the shape is wrong."""
@@ -67,7 +68,7 @@ class LinearOperator(ABC):
         return self.H @ self
 
     def norm(self, *, iterations: int = 30, seed: int = 0) -> float:
-        """Largest singular value, by power iteration on AᴴA from a seeded start (a lower bound that converges)."""
+        """Largest singular value, by seeded power iteration on AᴴA (a lower bound that converges)."""
         generator = np.random.default_rng(seed)
         x = generator.standard_normal(self.shape_in).astype(self.dtype)
         size = 0.0
@@ -102,6 +103,20 @@ def complex_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 def real_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """The real dtype of the same precision."""
     return np.empty(0, dtype).real.dtype
+
+
+def _added(terms: Iterator[Array]) -> Array:
+    """The sum of arrays, one at a time; the terms themselves stay as they are."""
+    total: Array | None = None
+    for count, term in enumerate(terms):
+        if total is None:
+            total = term
+        elif count == 1:
+            total = total + term
+        else:
+            total += term
+    assert total is not None
+    return total
 
 
 class Identity(LinearOperator):
@@ -175,16 +190,18 @@ class Scaled(LinearOperator):
     """y = c A x."""
 
     def __init__(self, operator: LinearOperator, factor: complex) -> None:
-        if isinstance(factor, complex) and operator.dtype.kind != "c":
+        if np.iscomplexobj(factor) and operator.dtype.kind != "c":
             raise InvalidInputError(f"factor {factor} is complex; expected a real one for {operator!r}", field="*")
         super().__init__(operator.shape_in, operator.shape_out, operator.dtype)
-        self.operator, self.factor = operator, factor
+        self.operator, self.factor = operator, np.asarray(factor, self.dtype)
 
     def _apply(self, x: Array) -> Array:
-        return self.dtype.type(self.factor) * self.operator._apply(x)
+        scaled: Array = self.factor * self.operator._apply(x)
+        return scaled
 
     def _adjoint(self, y: Array) -> Array:
-        return self.dtype.type(np.conj(self.factor)) * self.operator._adjoint(y)
+        scaled: Array = np.conj(self.factor) * self.operator._adjoint(y)
+        return scaled
 
     @classmethod
     def examples(cls, dtype: DTypeLike) -> Iterator[LinearOperator]:
@@ -205,10 +222,10 @@ class Sum(LinearOperator):
         self.operators = tuple(operators)
 
     def _apply(self, x: Array) -> Array:
-        return np.sum([operator(x) for operator in self.operators], axis=0)
+        return _added(operator(x) for operator in self.operators)
 
     def _adjoint(self, y: Array) -> Array:
-        return np.sum([operator.adjoint(y) for operator in self.operators], axis=0)
+        return _added(operator.adjoint(y) for operator in self.operators)
 
     @classmethod
     def examples(cls, dtype: DTypeLike) -> Iterator[LinearOperator]:
@@ -228,7 +245,7 @@ class VerticalStack(LinearOperator):
         return np.stack([operator(x) for operator in self.operators])
 
     def _adjoint(self, y: Array) -> Array:
-        return np.sum([op.adjoint(part) for op, part in zip(self.operators, y, strict=True)], axis=0)
+        return _added(op.adjoint(part) for op, part in zip(self.operators, y, strict=True))
 
     @classmethod
     def examples(cls, dtype: DTypeLike) -> Iterator[LinearOperator]:

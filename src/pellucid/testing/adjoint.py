@@ -1,4 +1,4 @@
-"""Does ⟨A x, y⟩ equal ⟨x, Aᴴ y⟩, for every operator there is?"""
+"""The adjoint test ⟨A x, y⟩ = ⟨x, Aᴴ y⟩, for every operator there is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 import pellucid
 from pellucid.operators.linear_operator import LinearOperator
+
+_WITHOUT_OPERATORS = ("pellucid.server", "pellucid.cli", "pellucid.archive", "pellucid.dicomweb")
 
 
 def draw(shape: tuple[int, ...], dtype: np.dtype[Any], seed: int) -> NDArray[Any]:
@@ -51,7 +53,7 @@ def dense_matrix(operator: LinearOperator) -> NDArray[Any]:
 def operator_classes() -> list[type[LinearOperator]]:
     """Every concrete operator class of the package, found by importing all its modules."""
     for module in pkgutil.walk_packages(pellucid.__path__, "pellucid."):
-        if not module.name.startswith(("pellucid.server", "pellucid.cli", "pellucid.archive", "pellucid.dicomweb")):
+        if not module.name.startswith(_WITHOUT_OPERATORS):
             import_module(module.name)
     found: list[type[LinearOperator]] = []
     waiting = [LinearOperator]

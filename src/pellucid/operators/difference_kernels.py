@@ -1,0 +1,109 @@
+"""Fused loops over the gradient field of a volume: no gradient array is stored.
+
+Volumes are `(batch, n0, n1, n2)`, fields `(d, batch, n0, n1, n2)` for the last d axes, real or complex; the
+field is 0 at the last index of its own axis (Neumann edge). `scales` are the d inverse spacings.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pellucid.kernels import inline_kernel, parallel_kernel, prange
+from pellucid.operators.linear_operator import Array
+
+
+def as_volume(x: Array, dimensions: int) -> Array:
+    """`x` as contiguous `(batch, n0, n1, n2)`, differences to be taken along the last `dimensions` axes."""
+    spatial = x.shape[x.ndim - dimensions :]
+    return np.ascontiguousarray(x).reshape(-1, *(1,) * (3 - dimensions), *spatial)
+
+
+@inline_kernel
+def squared(value: complex) -> float:
+    """|value|²."""
+    return value.real * value.real + value.imag * value.imag
+
+
+@inline_kernel
+def row_gradient(x: Array, line: int, scales: Array, factor: float, rows: Array) -> None:
+    """Add factor · ∇x along one line of the last axis to `rows` (d, n2)."""
+    _, n0, n1, n2 = x.shape
+    dimensions = rows.shape[0]
+    b, i, j = line // (n0 * n1), (line // n1) % n0, line % n1
+    step = factor * scales[dimensions - 1]
+    for k in range(n2 - 1):
+        rows[dimensions - 1, k] += step * (x[b, i, j, k + 1] - x[b, i, j, k])
+    if dimensions > 1 and j + 1 < n1:
+        step = factor * scales[dimensions - 2]
+        for k in range(n2):
+            rows[dimensions - 2, k] += step * (x[b, i, j + 1, k] - x[b, i, j, k])
+    if dimensions > 2 and i + 1 < n0:
+        step = factor * scales[0]
+        for k in range(n2):
+            rows[0, k] += step * (x[b, i + 1, j, k] - x[b, i, j, k])
+
+
+@parallel_kernel
+def total_variation(x: Array, scales: Array) -> float:
+    """Σ |∇x| in double precision."""
+    batch, n0, n1, n2 = x.shape
+    total = 0.0
+    for line in prange(batch * n0 * n1):
+        rows = np.zeros((scales.size, n2), x.dtype)
+        row_gradient(x, line, scales, scales.dtype.type(1), rows)
+        subtotal = 0.0
+        for k in range(n2):
+            square = squared(rows[0, k])
+            for a in range(1, scales.size):
+                square += squared(rows[a, k])
+            subtotal += np.sqrt(square)
+        total += subtotal
+    return total
+
+
+@parallel_kernel
+def ascend(field: Array, x: Array, scales: Array, step: float, limit: float, out: Array) -> None:
+    """Write field + step ∇x, shortened to a length of at most `limit` (`out` may be `field`)."""
+    batch, n0, n1, n2 = x.shape
+    one = scales.dtype.type(1)
+    for line in prange(batch * n0 * n1):
+        b, i, j = line // (n0 * n1), (line // n1) % n0, line % n1
+        rows = field[:, b, i, j, :].copy()
+        row_gradient(x, line, scales, step, rows)
+        factors = np.empty(n2, scales.dtype)
+        for k in range(n2):
+            square = squared(rows[0, k])
+            for a in range(1, scales.size):
+                square += squared(rows[a, k])
+            factors[k] = limit / np.sqrt(square) if square > limit * limit else one
+        for a in range(scales.size):
+            for k in range(n2):
+                out[a, b, i, j, k] = rows[a, k] * factors[k]
+
+
+@parallel_kernel
+def add_adjoint(field: Array, scales: Array, factor: float, x: Array, out: Array) -> None:
+    """Write x + factor · ∇ᴴ field (`out` may be `x`)."""
+    batch, n0, n1, n2 = x.shape
+    dimensions = scales.size
+    for line in prange(batch * n0 * n1):
+        b, i, j = line // (n0 * n1), (line // n1) % n0, line % n1
+        step = factor * scales[dimensions - 1]
+        out[b, i, j, 0] = x[b, i, j, 0] - step * field[dimensions - 1, b, i, j, 0]
+        for k in range(1, n2):
+            change = field[dimensions - 1, b, i, j, k - 1] - field[dimensions - 1, b, i, j, k]
+            out[b, i, j, k] = x[b, i, j, k] + step * change
+        if dimensions > 1:
+            step = factor * scales[dimensions - 2]
+            for k in range(n2):
+                out[b, i, j, k] -= step * field[dimensions - 2, b, i, j, k]
+            if j > 0:
+                for k in range(n2):
+                    out[b, i, j, k] += step * field[dimensions - 2, b, i, j - 1, k]
+        if dimensions > 2:
+            step = factor * scales[0]
+            for k in range(n2):
+                out[b, i, j, k] -= step * field[0, b, i, j, k]
+            if i > 0:
+                for k in range(n2):
+                    out[b, i, j, k] += step * field[0, b, i - 1, j, k]
