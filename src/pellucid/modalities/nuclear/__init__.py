@@ -1,0 +1,1 @@
+"""PET (being filled)."""

@@ -1,0 +1,243 @@
+"""Which lines of response a PET sinogram holds: views, radial bins, and the planes of a Michelogram.
+
+    x cos φ + y sin φ = s,   z = z_plane + l tan θ,   l along (-sin φ, cos φ) from the foot of the normal
+
+φ and s come from crystal pairs (a, b): φ = π (a + b - N/2)/N, s = R sin(π (a - b + N/2)/N); neighbouring radial
+bins are interleaved, turned by half a view. z is half the sum of the two rings, tan θ their difference d = r_b - r_a
+times the ring pitch over the chord.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.errors import InvalidInputError
+from pellucid.modalities.nuclear.scanner import Scanner
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Planes whose ring differences d = r_b - r_a lie in `minimum` … `maximum` (one sign, or around 0)."""
+
+    minimum: int
+    maximum: int
+
+    @property
+    def mean(self) -> float:
+        """The ring difference that stands for all."""
+        return (self.minimum + self.maximum) / 2
+
+    @property
+    def nearest(self) -> int:
+        """The smallest |d|."""
+        return 0 if self.minimum <= 0 <= self.maximum else min(abs(self.minimum), abs(self.maximum))
+
+    @property
+    def step(self) -> int:
+        """Planes are this many half ring pitches apart: 1, or 2 where one ring difference stands alone."""
+        return 2 if self.minimum == self.maximum else 1
+
+    def ring_sums(self, rings: int) -> NDArray[np.int64]:
+        """r_a + r_b of each plane, counted from ring 0."""
+        return np.arange(self.nearest, 2 * (rings - 1) - self.nearest + 1, self.step)
+
+
+def michelogram(rings: int, span: int, max_ring_difference: int) -> tuple[Segment, ...]:
+    """Segments of axial compression `span` in the order 0, +1, -1, +2, -2 and so on.
+
+    Odd span: segment k holds d = kS - (S-1)/2 … kS + (S-1)/2. Span 2 (the mixed compression of GE): segment 0
+    holds -1 … 1 and segment k holds 2k, 2k + 1. Segments that are not complete within `max_ring_difference`
+    are left out. Raises `InvalidInputError` for other spans and for ring differences that do not exist.
+    """
+    if (span != 2 and span % 2 == 0) or span < 1:
+        raise InvalidInputError(f"is {span}; expected 2 or an odd number", field="span")
+    if not 0 <= max_ring_difference < rings:
+        raise InvalidInputError(f"is {max_ring_difference}; expected 0 to {rings - 1}", field="max_ring_difference")
+    half = (span - 1) // 2 if span != 2 else 1
+    if half > max_ring_difference:
+        raise InvalidInputError(
+            f"is {span}, whose first segment reaches ring difference {half}; expected at most {max_ring_difference} "
+            "(max_ring_difference)",
+            field="span",
+        )
+    segments = [Segment(-half, half)]
+    low = half + 1
+    while low + span - 1 <= max_ring_difference:
+        segments += [Segment(low, low + span - 1), Segment(-low - span + 1, -low)]
+        low += span
+    return tuple(segments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinogramSampling:
+    """The lines of response of a sinogram `[view, radial, plane]`.
+
+    `view_mashing` neighbouring views and `radial_mashing` neighbouring bins are added into one; `radial_bins`
+    counts bins after that, centred on the axis. `bin_width_mm`: spacing of arc-corrected bins, None where bins
+    lie where the crystals put them. Planes follow each other segment by segment.
+    """
+
+    scanner: Scanner
+    segments: tuple[Segment, ...]
+    radial_bins: int
+    view_mashing: int = 1
+    radial_mashing: int = 1
+    bin_width_mm: float | None = None
+
+    def __post_init__(self) -> None:
+        half = self.scanner.crystals_per_ring // 2
+        if self.view_mashing < 1 or half % self.view_mashing:
+            raise InvalidInputError(f"is {self.view_mashing}; expected a divisor of {half} views", field="view_mashing")
+        if self.radial_mashing < 1 or self.radial_bins < 1 or self.fine_bins >= self.scanner.crystals_per_ring:
+            raise InvalidInputError(
+                f"{self.radial_bins} bins of {self.radial_mashing} do not fit on a ring of "
+                f"{self.scanner.crystals_per_ring} crystals",
+                field="radial_bins",
+            )
+        if self.bin_width_mm is not None:
+            if self.radial_mashing != 1 or not self.bin_width_mm > 0:
+                raise InvalidInputError("arc-corrected bins have a width > 0 and are not mashed", field="bin_width_mm")
+            if self.radial_bins / 2 * self.bin_width_mm >= self.scanner.radius_mm:
+                raise InvalidInputError(f"{self.radial_bins} bins reach beyond the crystals", field="bin_width_mm")
+        if not self.segments:
+            raise InvalidInputError("is empty; expected at least one segment", field="segments")
+        for segment in self.segments:
+            if segment.minimum > segment.maximum or segment.nearest >= self.scanner.rings:
+                raise InvalidInputError(
+                    f"{segment.minimum} to {segment.maximum} does not exist on {self.scanner.rings} rings",
+                    field="segments",
+                )
+
+    @property
+    def fine_bins(self) -> int:
+        """Radial bins before mashing."""
+        return self.radial_bins * self.radial_mashing
+
+    @property
+    def views(self) -> int:
+        """Views over half a turn."""
+        return self.scanner.crystals_per_ring // 2 // self.view_mashing
+
+    @property
+    def planes(self) -> int:
+        """Planes of all segments."""
+        return sum(len(segment.ring_sums(self.scanner.rings)) for segment in self.segments)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Views, radial bins, planes."""
+        return self.views, self.radial_bins, self.planes
+
+    @property
+    def plane_pitch_mm(self) -> float:
+        """Half the ring pitch: the spacing of the finest grid on which every plane lies."""
+        return self.scanner.ring_pitch_mm / 2
+
+    @cached_property
+    def first_planes(self) -> tuple[int, ...]:
+        """Index of the first plane of each segment, and after the last one the number of planes."""
+        counts = [len(segment.ring_sums(self.scanner.rings)) for segment in self.segments]
+        return tuple(int(n) for n in np.concatenate([[0], np.cumsum(counts)]))
+
+    @cached_property
+    def plane_z_mm(self) -> NDArray[np.float64]:
+        """Axial middle of every plane, 0 at the scanner's centre."""
+        sums = np.concatenate([segment.ring_sums(self.scanner.rings) for segment in self.segments])
+        return np.asarray((sums - (self.scanner.rings - 1)) * self.plane_pitch_mm, np.float64)
+
+    @cached_property
+    def plane_ring_difference(self) -> NDArray[np.float64]:
+        """Mean ring difference of every plane's segment."""
+        return np.repeat([segment.mean for segment in self.segments], np.diff(self.first_planes))
+
+    def fine_radial_indices(self) -> NDArray[np.int64]:
+        """Radial index t = a - b + N/2 of each unmashed bin, `[radial, within]`."""
+        return (np.arange(self.fine_bins) - self.fine_bins // 2).reshape(self.radial_bins, self.radial_mashing)
+
+    @cached_property
+    def offsets_mm(self) -> NDArray[np.float64]:
+        """Distance s of each radial bin's lines from the axis."""
+        if self.bin_width_mm is not None:
+            return np.asarray((np.arange(self.radial_bins) - self.radial_bins // 2) * self.bin_width_mm, np.float64)
+        beta = np.pi * self.fine_radial_indices() / self.scanner.crystals_per_ring
+        return np.asarray(self.scanner.radius_mm * np.sin(beta).mean(axis=1), np.float64)
+
+    @cached_property
+    def half_chords_mm(self) -> NDArray[np.float64]:
+        """Distance from the foot of the normal to either crystal, per radial bin."""
+        return np.asarray(np.sqrt(self.scanner.radius_mm**2 - self.offsets_mm**2), np.float64)
+
+    @cached_property
+    def angles_rad(self) -> NDArray[np.float64]:
+        """φ of each bin, `[view, radial]`."""
+        unit = math.pi / self.scanner.crystals_per_ring
+        view = 2 * (np.arange(self.views) * self.view_mashing + (self.view_mashing - 1) / 2)
+        odd = (self.fine_radial_indices() & 1).mean(axis=1) if self.bin_width_mm is None else np.zeros(self.radial_bins)
+        angles = np.asarray((view[:, None] - odd) * unit + math.radians(self.scanner.view_offset_deg), np.float64)
+        return angles
+
+    def crystal_pairs(self) -> NDArray[np.int32]:
+        """Crystals (a, b) added into each bin, `[view, radial, pair, 2]`."""
+        if self.bin_width_mm is not None:
+            raise InvalidInputError("arc-corrected bins belong to no single crystal pair", field="bin_width_mm")
+        crystals = self.scanner.crystals_per_ring
+        fine = self.fine_radial_indices()[None, :, None, :]
+        view = np.arange(self.views * self.view_mashing).reshape(self.views, 1, self.view_mashing, 1)
+        first = (view + (fine >> 1)) % crystals
+        second = (view - ((fine + 1) >> 1) + crystals // 2) % crystals
+        pairs = np.stack(np.broadcast_arrays(first, second), axis=-1)
+        return pairs.reshape(self.views, self.radial_bins, -1, 2).astype(np.int32)
+
+    def ring_pairs(self) -> NDArray[np.int32]:
+        """(plane, r_a, r_b) of every ring pair that is measured, `[pair, 3]`."""
+        rings, found = self.scanner.rings, []
+        for first, segment in zip(self.first_planes, self.segments, strict=False):
+            sums = segment.ring_sums(rings)
+            for difference in range(segment.minimum, segment.maximum + 1):
+                for plane, total in enumerate(sums, start=first):
+                    ring_a, odd = divmod(int(total) - difference, 2)
+                    ring_b = ring_a + difference
+                    if not odd and 0 <= ring_a < rings and 0 <= ring_b < rings:
+                        found.append((plane, ring_a, ring_b))
+        return np.array(found, np.int32)
+
+    def end_points_mm(
+        self, view: NDArray[np.int64], radial: NDArray[np.int64], plane: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Both ends (at crystal a, at crystal b) of bins' lines in scanner coordinates, `[…, 2, (x, y, z)]`."""
+        angle, offset = self.angles_rad[view, radial], self.offsets_mm[radial]
+        half = self.half_chords_mm[radial]
+        rise = self.plane_ring_difference[plane] * self.plane_pitch_mm
+        foot = np.stack([offset * np.cos(angle), offset * np.sin(angle), self.plane_z_mm[plane]], axis=-1)
+        to_b = np.stack([-half * np.sin(angle), half * np.cos(angle), rise], axis=-1)
+        return np.stack([foot - to_b, foot + to_b], axis=-2)
+
+
+def sampling_of(
+    scanner: Scanner,
+    *,
+    span: int,
+    max_ring_difference: int,
+    radial_bins: int | None = None,
+    view_mashing: int = 1,
+    radial_mashing: int = 1,
+) -> SinogramSampling:
+    """The sampling of `scanner` at an axial compression; `radial_bins` None keeps all the scanner has."""
+    return SinogramSampling(
+        scanner=scanner,
+        segments=michelogram(scanner.rings, span, max_ring_difference),
+        radial_bins=radial_bins or scanner.radial_bins // radial_mashing,
+        view_mashing=view_mashing,
+        radial_mashing=radial_mashing,
+    )
+
+
+def segments_of(minimum: Sequence[int], maximum: Sequence[int]) -> tuple[Segment, ...]:
+    """Segments from lists of ring differences."""
+    return tuple(Segment(int(low), int(high)) for low, high in zip(minimum, maximum, strict=True))
