@@ -8,6 +8,7 @@
 objects with exact ray integrals and k-space.
 """
 
+from pellucid.anatomy import phantoms
 from pellucid.anatomy.anatomy import Anatomy, Fiducial
 from pellucid.anatomy.head import brain
 from pellucid.anatomy.tissue import Tissue, mass_attenuation
@@ -20,6 +21,7 @@ __all__ = [
     "all_tissues",
     "brain",
     "mass_attenuation",
+    "phantoms",
     "sources",
     "tissue",
     "tissues",

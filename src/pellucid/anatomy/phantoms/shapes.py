@@ -1,0 +1,253 @@
+"""Convex shapes with exact ray integrals and exact Fourier transforms, in two and three dimensions.
+
+Points are patient LPS millimetres, (x, y) or (x, y, z); arrays of points are (…, d). A ray is the whole line
+`origin + t · direction`, `direction` of any length but 0. Fourier transforms follow
+F(k) = ∫ exp(−2πi k·r) dr with k in cycles/mm, so F(0) is the shape's area [mm2] or volume [mm3].
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import j1, spherical_jn
+
+from pellucid.errors import InvalidInputError, UnsupportedError
+
+Array = NDArray[np.float64]
+
+
+def rotation_2d(angle_deg: float) -> Array:
+    """Rotation in the plane by an angle from +x towards +y; its columns are the turned axes."""
+    c, s = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    return np.array([[c, -s], [s, c]])
+
+
+def rotation_3d(angle_deg: float, axis: int = 2) -> Array:
+    """Rotation about one patient axis (0 = x, 1 = y, 2 = z) by the right-hand rule."""
+    result = np.eye(3)
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    result[np.ix_([first, second], [first, second])] = rotation_2d(angle_deg)
+    return result
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shape(ABC):
+    """A convex body about `centre_mm` whose own axes are the columns of `rotation`."""
+
+    centre_mm: Array
+    rotation: Array = field(default_factory=lambda: np.eye(0))
+
+    def __post_init__(self) -> None:
+        centre = np.asarray(self.centre_mm, float)
+        rotation = np.asarray(self.rotation, float)
+        rotation = np.eye(centre.size) if rotation.size == 0 else rotation
+        if centre.shape not in ((2,), (3,)) or rotation.shape != (centre.size, centre.size):
+            raise InvalidInputError(f"{centre.shape}, rotation {rotation.shape}", field="centre_mm")
+        object.__setattr__(self, "centre_mm", centre)
+        object.__setattr__(self, "rotation", rotation)
+
+    @abstractmethod
+    def _contains(self, own: Array) -> NDArray[np.bool_]:
+        """Whether points in the shape's own frame are inside."""
+
+    @abstractmethod
+    def _interval(self, origins: Array, directions: Array) -> tuple[Array, Array]:
+        """Ray parameters of entry and exit in the own frame; entry > exit where the ray misses."""
+
+    @abstractmethod
+    def _fourier(self, k: Array) -> Array:
+        """Fourier transform in the own frame, where the shape is symmetric about 0 and so it is real."""
+
+    @abstractmethod
+    def _reach(self) -> Array:
+        """Half the size of a box in the own frame that holds the shape."""
+
+    def contains(self, points_mm: ArrayLike) -> NDArray[np.bool_]:
+        """Whether points (…, d) are inside, shape (…)."""
+        return self._contains((np.asarray(points_mm, float) - self.centre_mm) @ self.rotation)
+
+    def interval(self, origins_mm: ArrayLike, directions: ArrayLike) -> tuple[Array, Array]:
+        """Ray parameters of entry and exit, shape (…); entry > exit where the ray misses."""
+        origins = (np.asarray(origins_mm, float) - self.centre_mm) @ self.rotation
+        along = np.asarray(directions, float) @ self.rotation
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return self._interval(*np.broadcast_arrays(origins, along))
+
+    def chord_mm(self, origins_mm: ArrayLike, directions: ArrayLike) -> Array:
+        """Length of each ray inside the shape [mm], shape (…)."""
+        entry, leave = self.interval(origins_mm, directions)
+        length = np.linalg.norm(np.asarray(directions, float), axis=-1)
+        chord: Array = np.where(entry < leave, leave - entry, 0.0) * length
+        return chord
+
+    def fourier(self, k_per_mm: ArrayLike) -> NDArray[np.complex128]:
+        """F(k) [mm^d] at spatial frequencies (…, d) in cycles/mm, shape (…)."""
+        k = np.asarray(k_per_mm, float)
+        shift: NDArray[np.complex128] = np.exp(-2j * np.pi * (k @ self.centre_mm))
+        return shift * self._fourier(k @ self.rotation)
+
+    def bounds_mm(self) -> tuple[Array, Array]:
+        """Lowest and highest corner of a patient-aligned box that holds the shape."""
+        reach = np.abs(self.rotation) @ self._reach()
+        return self.centre_mm - reach, self.centre_mm + reach
+
+    @property
+    def dimensions(self) -> int:
+        """2 or 3."""
+        return int(self.centre_mm.size)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ellipsoid(Shape):
+    """An ellipse (2-D) or ellipsoid (3-D) by its semi-axes: |A⁻¹ Rᵀ (r − c)| ≤ 1."""
+
+    semi_axes_mm: Array
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "semi_axes_mm", np.asarray(self.semi_axes_mm, float) * np.ones(self.centre_mm.size))
+
+    def _contains(self, own: Array) -> NDArray[np.bool_]:
+        inside: NDArray[np.bool_] = np.sum((own / self.semi_axes_mm) ** 2, axis=-1) <= 1
+        return inside
+
+    def _interval(self, origins: Array, directions: Array) -> tuple[Array, Array]:
+        return _unit_ball_interval(origins / self.semi_axes_mm, directions / self.semi_axes_mm)
+
+    def _fourier(self, k: Array) -> Array:
+        x = 2 * np.pi * np.linalg.norm(k * self.semi_axes_mm, axis=-1)
+        if self.dimensions == 2:
+            # 2πab J1(x)/x
+            return 2 * np.pi * np.prod(self.semi_axes_mm) * _over(j1(x), x, 0.5)
+        # 4πabc j1(x)/x with the spherical Bessel function
+        return 4 * np.pi * np.prod(self.semi_axes_mm) * _over(spherical_jn(1, x), x, 1 / 3)
+
+    def _reach(self) -> Array:
+        return self.semi_axes_mm
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cylinder(Shape):
+    """An elliptic cylinder: two semi-axes across and a length along its own third axis."""
+
+    semi_axes_mm: Array
+    length_mm: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "semi_axes_mm", np.asarray(self.semi_axes_mm, float) * np.ones(2))
+
+    def _contains(self, own: Array) -> NDArray[np.bool_]:
+        across = np.sum((own[..., :2] / self.semi_axes_mm) ** 2, axis=-1) <= 1
+        inside: NDArray[np.bool_] = across & (np.abs(own[..., 2]) <= self.length_mm / 2)
+        return inside
+
+    def _interval(self, origins: Array, directions: Array) -> tuple[Array, Array]:
+        across = _unit_ball_interval(origins[..., :2] / self.semi_axes_mm, directions[..., :2] / self.semi_axes_mm)
+        along = _slab_interval(origins[..., 2], directions[..., 2], self.length_mm / 2)
+        return np.maximum(across[0], along[0]), np.minimum(across[1], along[1])
+
+    def _fourier(self, k: Array) -> Array:
+        x = 2 * np.pi * np.linalg.norm(k[..., :2] * self.semi_axes_mm, axis=-1)
+        disc = 2 * np.pi * np.prod(self.semi_axes_mm) * _over(j1(x), x, 0.5)
+        result: Array = disc * self.length_mm * np.sinc(k[..., 2] * self.length_mm)
+        return result
+
+    def _reach(self) -> Array:
+        return np.array([*self.semi_axes_mm, self.length_mm / 2])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Box(Shape):
+    """A rectangle (2-D) or box (3-D) by its edge lengths."""
+
+    size_mm: Array
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "size_mm", np.asarray(self.size_mm, float) * np.ones(self.centre_mm.size))
+
+    def _contains(self, own: Array) -> NDArray[np.bool_]:
+        inside: NDArray[np.bool_] = np.all(np.abs(own) <= self.size_mm / 2, axis=-1)
+        return inside
+
+    def _interval(self, origins: Array, directions: Array) -> tuple[Array, Array]:
+        entry, leave = _slab_interval(origins, directions, self.size_mm / 2)
+        return entry.max(axis=-1), leave.min(axis=-1)
+
+    def _fourier(self, k: Array) -> Array:
+        result: Array = np.prod(self.size_mm * np.sinc(k * self.size_mm), axis=-1)
+        return result
+
+    def _reach(self) -> Array:
+        return self.size_mm / 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clipped(Shape):
+    """What lies in another shape and below every plane: n · (r − c) ≤ d, with c this shape's centre.
+
+    Its Fourier transform has no closed form here; `fourier` raises `UnsupportedError`.
+    """
+
+    shape: Shape
+    planes: Sequence[tuple[Sequence[float], float]]
+
+    def _contains(self, own: Array) -> NDArray[np.bool_]:
+        inside = self.shape.contains(own @ self.rotation.T + self.centre_mm)
+        for normal, offset in self.planes:
+            inside &= own @ np.asarray(normal, float) <= offset
+        return inside
+
+    def _interval(self, origins: Array, directions: Array) -> tuple[Array, Array]:
+        back = self.rotation.T
+        entry, leave = self.shape.interval(origins @ back + self.centre_mm, directions @ back)
+        for normal, offset in self.planes:
+            slope, rest = directions @ np.asarray(normal, float), offset - origins @ np.asarray(normal, float)
+            crossing = rest / slope
+            entry = np.where(slope < 0, np.maximum(entry, crossing), entry)
+            leave = np.where(slope > 0, np.minimum(leave, crossing), leave)
+            leave = np.where((slope == 0) & (rest < 0), -np.inf, leave)
+        return entry, leave
+
+    def _fourier(self, k: Array) -> Array:
+        raise UnsupportedError(f"no closed form of it is known (at {k.shape} frequencies)", field="Fourier transform")
+
+    def _reach(self) -> Array:
+        low, high = self.shape.bounds_mm()
+        reach: Array = np.abs(self.rotation.T) @ np.maximum(np.abs(low - self.centre_mm), np.abs(high - self.centre_mm))
+        return reach
+
+
+def _over(numerator: Array, x: Array, limit: float) -> Array:
+    """The ratio numerator / x, and its limit at 0."""
+    near = x < 1e-8
+    return np.where(near, limit, numerator / np.where(near, 1.0, x))
+
+
+def _unit_ball_interval(origins: Array, directions: Array) -> tuple[Array, Array]:
+    """Where lines are in the unit ball, from the point of the line nearest to its middle (no cancellation)."""
+    squared = np.sum(directions**2, axis=-1)
+    nearest = -np.sum(origins * directions, axis=-1) / squared
+    miss = np.sum((origins + nearest[..., None] * directions) ** 2, axis=-1)
+    half = np.sqrt(np.maximum(1 - miss, 0) / squared)
+    inside_for_ever = (squared == 0) & (np.sum(origins**2, axis=-1) <= 1)
+    entry = np.where(inside_for_ever, -np.inf, nearest - half)
+    leave = np.where(inside_for_ever, np.inf, nearest + half)
+    misses = ~inside_for_ever & ~(miss < 1)
+    return np.where(misses, np.inf, entry), np.where(misses, -np.inf, leave)
+
+
+def _slab_interval(origins: Array, directions: Array, half: ArrayLike) -> tuple[Array, Array]:
+    """Where lines are in |coordinate| ≤ half, one coordinate at a time."""
+    half = np.asarray(half, float)
+    first, second = (-half - origins) / directions, (half - origins) / directions
+    still = directions == 0
+    inside = np.abs(origins) <= half
+    entry = np.where(still, np.where(inside, -np.inf, np.inf), np.minimum(first, second))
+    leave = np.where(still, np.where(inside, np.inf, -np.inf), np.maximum(first, second))
+    return entry, leave
