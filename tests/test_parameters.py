@@ -71,7 +71,7 @@ def test_unusable_values_are_refused(name, value, words):
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(UnknownOptionError, match="did you mean 'iterations'.*positive, size, width, window"):
+    with pytest.raises(UnknownOptionError, match=r"did you mean 'iterations'.*positive, size, width, window"):
         checked(KNOWN, {"iteration": 3}, "method")
 
 
