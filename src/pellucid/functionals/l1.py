@@ -68,11 +68,9 @@ def shrink(x: Array, limits: Array, out: Array) -> None:
 @parallel_kernel
 def shrink_complex(x: Array, limits: Array, out: Array) -> None:
     """Soft thresholding of complex magnitudes; `limits` has one or all entries."""
+    one = limits.dtype.type(1)
     each = limits.size > 1
     for i in prange(x.size):
         limit = limits[i] if each else limits[0]
         square = x[i].real * x[i].real + x[i].imag * x[i].imag
-        if square > limit * limit:
-            out[i] = x[i] * (limit.dtype.type(1) - limit / np.sqrt(square)) if limit > 0 else x[i]
-        else:
-            out[i] = 0
+        out[i] = x[i] * (one - limit / np.sqrt(square)) if square > limit * limit else 0

@@ -11,6 +11,8 @@ import numpy as np
 from pellucid.kernels import inline_kernel, parallel_kernel, prange
 from pellucid.operators.linear_operator import Array
 
+_LINES = 32
+
 
 def as_volume(x: Array, dimensions: int) -> Array:
     """`x` as contiguous `(batch, n0, n1, n2)`, differences to be taken along the last `dimensions` axes."""
@@ -25,39 +27,49 @@ def squared(value: complex) -> float:
 
 
 @inline_kernel
-def row_gradient(x: Array, line: int, scales: Array, factor: float, rows: Array) -> None:
+def add_gradient(x: Array, line: int, scales: Array, factor: float, rows: Array) -> None:
     """Add factor · ∇x along one line of the last axis to `rows` (d, n2)."""
     _, n0, n1, n2 = x.shape
-    dimensions = rows.shape[0]
+    last = rows.shape[0] - 1
     b, i, j = line // (n0 * n1), (line // n1) % n0, line % n1
-    step = factor * scales[dimensions - 1]
+    here = x[b, i, j]
+    step = factor * scales[last]
+    row = rows[last]
     for k in range(n2 - 1):
-        rows[dimensions - 1, k] += step * (x[b, i, j, k + 1] - x[b, i, j, k])
-    if dimensions > 1 and j + 1 < n1:
-        step = factor * scales[dimensions - 2]
+        row[k] += step * (here[k + 1] - here[k])
+    if last > 0 and j + 1 < n1:
+        after = x[b, i, j + 1]
+        step = factor * scales[last - 1]
+        row = rows[last - 1]
         for k in range(n2):
-            rows[dimensions - 2, k] += step * (x[b, i, j + 1, k] - x[b, i, j, k])
-    if dimensions > 2 and i + 1 < n0:
+            row[k] += step * (after[k] - here[k])
+    if last > 1 and i + 1 < n0:
+        after = x[b, i + 1, j]
         step = factor * scales[0]
+        row = rows[0]
         for k in range(n2):
-            rows[0, k] += step * (x[b, i + 1, j, k] - x[b, i, j, k])
+            row[k] += step * (after[k] - here[k])
 
 
 @parallel_kernel
 def total_variation(x: Array, scales: Array) -> float:
-    """Σ |∇x| in double precision."""
+    """Σ |∇x|, lines summed in double precision."""
     batch, n0, n1, n2 = x.shape
+    count, one, zero = scales.size, scales.dtype.type(1), scales.dtype.type(0)
+    lines = batch * n0 * n1
     total = 0.0
-    for line in prange(batch * n0 * n1):
-        rows = np.zeros((scales.size, n2), x.dtype)
-        row_gradient(x, line, scales, scales.dtype.type(1), rows)
-        subtotal = 0.0
-        for k in range(n2):
-            square = squared(rows[0, k])
-            for a in range(1, scales.size):
-                square += squared(rows[a, k])
-            subtotal += np.sqrt(square)
-        total += subtotal
+    for part in prange((lines + _LINES - 1) // _LINES):
+        rows = np.empty((count, n2), x.dtype)
+        for line in range(part * _LINES, min((part + 1) * _LINES, lines)):
+            rows[:] = 0
+            add_gradient(x, line, scales, one, rows)
+            subtotal = zero
+            for k in range(n2):
+                square = squared(rows[0, k])
+                for a in range(1, count):
+                    square += squared(rows[a, k])
+                subtotal += np.sqrt(square)
+            total += subtotal
     return total
 
 
@@ -65,20 +77,29 @@ def total_variation(x: Array, scales: Array) -> float:
 def ascend(field: Array, x: Array, scales: Array, step: float, limit: float, out: Array) -> None:
     """Write field + step ∇x, shortened to a length of at most `limit` (`out` may be `field`)."""
     batch, n0, n1, n2 = x.shape
-    one = scales.dtype.type(1)
-    for line in prange(batch * n0 * n1):
-        b, i, j = line // (n0 * n1), (line // n1) % n0, line % n1
-        rows = field[:, b, i, j, :].copy()
-        row_gradient(x, line, scales, step, rows)
-        factors = np.empty(n2, scales.dtype)
-        for k in range(n2):
-            square = squared(rows[0, k])
-            for a in range(1, scales.size):
-                square += squared(rows[a, k])
-            factors[k] = limit / np.sqrt(square) if square > limit * limit else one
-        for a in range(scales.size):
+    count, one = scales.size, scales.dtype.type(1)
+    lines = batch * n0 * n1
+    for part in prange((lines + _LINES - 1) // _LINES):
+        rows = np.empty((count, n2), x.dtype)
+        squares = np.empty(n2, scales.dtype)
+        for line in range(part * _LINES, min((part + 1) * _LINES, lines)):
+            b, i, j = line // (n0 * n1), (line // n1) % n0, line % n1
+            for a in range(count):
+                before = field[a, b, i, j]
+                for k in range(n2):
+                    rows[a, k] = before[k]
+            add_gradient(x, line, scales, step, rows)
             for k in range(n2):
-                out[a, b, i, j, k] = rows[a, k] * factors[k]
+                squares[k] = squared(rows[0, k])
+            for a in range(1, count):
+                for k in range(n2):
+                    squares[k] += squared(rows[a, k])
+            for k in range(n2):
+                squares[k] = limit / np.sqrt(squares[k]) if squares[k] > limit * limit else one
+            for a in range(count):
+                after = out[a, b, i, j]
+                for k in range(n2):
+                    after[k] = rows[a, k] * squares[k]
 
 
 @parallel_kernel

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from pellucid.errors import InvalidInputError
-from pellucid.kernels import parallel_kernel, prange
+from pellucid.kernels import kernel, parallel_kernel, prange
 from pellucid.operators.fourier import checked_axes
 from pellucid.operators.linear_operator import Array, LinearOperator, complex_dtype, real_dtype
+
+BLOCK = 8192
+"""Numbers a thread handles at a time: they stay in its cache."""
 
 
 class FiniteDifference(LinearOperator):
@@ -82,27 +85,40 @@ def lines(axis: int, *arrays: Array) -> tuple[Array, ...]:
 
 @parallel_kernel
 def forward_difference(x: Array, out: Array, scale: float) -> None:
-    """Write scale · (next − this) along the middle axis, 0 at its end."""
+    """Write scale · (next − this) along the middle axis, 0 at its end; (length, inner) is walked as one line."""
     outer, length, inner = x.shape
-    for line in prange(outer * length):
-        o, k = line // length, line % length
-        if k + 1 < length:
-            for i in range(inner):
-                out[o, k, i] = scale * (x[o, k + 1, i] - x[o, k, i])
-        else:
-            for i in range(inner):
-                out[o, k, i] = 0
+    size = length * inner
+    parts = (size + BLOCK - 1) // BLOCK
+    for part in prange(outer * parts):
+        o, start = part // parts, (part % parts) * BLOCK
+        stop = min(start + BLOCK, size)
+        inside = max(start, min(stop, size - inner))
+        here, after = x[o].reshape(size)[start:inside], x[o].reshape(size)[start + inner : inside + inner]
+        there = out[o].reshape(size)[start:stop]
+        for f in range(here.size):
+            there[f] = scale * (after[f] - here[f])
+        for f in range(here.size, there.size):
+            there[f] = 0
 
 
 @parallel_kernel
 def add_backward_difference(y: Array, out: Array, scale: float) -> None:
     """Add the adjoint of `forward_difference` of y to `out`."""
     outer, length, inner = y.shape
-    for line in prange(outer * length):
-        o, k = line // length, line % length
-        if k > 0:
-            for i in range(inner):
-                out[o, k, i] += scale * y[o, k - 1, i]
-        if k + 1 < length:
-            for i in range(inner):
-                out[o, k, i] -= scale * y[o, k, i]
+    size = length * inner
+    parts = (size + BLOCK - 1) // BLOCK
+    for part in prange(outer * parts):
+        o, start = part // parts, (part % parts) * BLOCK
+        stop = min(start + BLOCK, size)
+        add_multiple(y[o].reshape(size), out[o].reshape(size), inner, start, stop, scale)
+        add_multiple(y[o].reshape(size)[: size - inner], out[o].reshape(size), 0, start, stop, -scale)
+
+
+@kernel
+def add_multiple(x: Array, out: Array, offset: int, start: int, stop: int, factor: float) -> None:
+    """Add factor · x[f − offset] to out[f] for start ≤ f < stop where there is such an x."""
+    first, last = max(start, offset), min(stop, x.size + offset)
+    if first < last:
+        here, there = x[first - offset : last - offset], out[first:last]
+        for f in range(there.size):
+            there[f] += factor * here[f]
