@@ -1,0 +1,33 @@
+"""The archive: one API over an index (SQLAlchemy) and objects (obstore), for images and raw signals.
+
+    with Archive(folder) as archive:
+        stored = archive.store(data)                      # the bytes of one DICOM file, exactly as received
+        studies = archive.find(Query("study", {"PatientName": "DOE*"}))
+        data = archive.fetch(stored.sop_instance_uid)
+
+Objects are named by the SHA-256 of their content and written before the index names them; what `store` returned
+is on disk. Several objects that belong together are stored all or not at all through `archive.batch()`.
+The archive knows no modality: raw signals are files with a label.
+"""
+
+from pellucid.archive.archive import Archive
+from pellucid.archive.batch import AcquisitionLabel, Batch, Stored
+from pellucid.archive.objects import ObjectDamagedError
+from pellucid.archive.query import Match, Query
+from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSource
+from pellucid.archive.refusals import FailureReason, StoreRefusedError
+
+__all__ = [
+    "AcquisitionLabel",
+    "AcquisitionRecord",
+    "Archive",
+    "Batch",
+    "FailureReason",
+    "InstanceRecord",
+    "Match",
+    "ObjectDamagedError",
+    "Query",
+    "SeriesSource",
+    "StoreRefusedError",
+    "Stored",
+]

@@ -1,0 +1,113 @@
+"""Matching of attributes as DICOM PS3.4 section C.2.2.2 defines it, written as SQL conditions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, and_, func, or_, true
+
+from pellucid.archive.metadata import folded
+from pellucid.errors import InvalidInputError
+
+Kind = Literal["text", "name", "date", "time", "uid", "code", "integer"]
+Condition = ColumnElement[bool]
+
+_DATE = re.compile(r"(\d{8})?(-)?(\d{8})?")
+_TIME = re.compile(r"(\d{2,6}(?:\.\d{1,6})?)?(-)?(\d{2,6}(?:\.\d{1,6})?)?")
+
+
+def condition(column: Any, kind: Kind, value: str, keyword: str, *, fuzzy: bool = False) -> Condition:
+    """The condition that `column` matches `value`; raises `InvalidInputError` for a malformed one.
+
+    An empty value, and the lone wildcard, match everything (universal matching).
+    """
+    if value in ("", "*"):
+        return true()
+    if kind == "name" and fuzzy:
+        return _fuzzy_name(column, value)
+    return _MATCHERS[kind](column, value, keyword)
+
+
+def _text(column: Any, value: str, keyword: str) -> Condition:  # noqa: ARG001
+    return or_(*(_wildcard(column, option) for option in value.split("\\")))
+
+
+def _code(column: Any, value: str, keyword: str) -> Condition:
+    # Code strings hold no comma, so a comma can separate values as it does for UIDs.
+    return _text(column, value.upper().replace(",", "\\"), keyword)
+
+
+def _wildcard(column: Any, value: str) -> Condition:
+    if not re.search(r"[*?]", value):
+        return and_(column == value)
+    return and_(column.like(_pattern(value), escape="\\"))
+
+
+def _pattern(value: str) -> str:
+    escaped = re.sub(r"([\\%_])", r"\\\1", value)
+    return escaped.replace("*", "%").replace("?", "_")
+
+
+def _name(column: Any, value: str, keyword: str) -> Condition:  # noqa: ARG001
+    """Ignoring case and accents; a name's alphabetic, ideographic and phonetic groups match each by itself."""
+    pattern = _pattern(folded(value))
+    places = (pattern, f"{pattern}=%", f"%={pattern}", f"%={pattern}=%")
+    return or_(*(column.like(place, escape="\\") for place in places))
+
+
+def _fuzzy_name(column: Any, value: str) -> Condition:
+    """Every word of the query begins a component of the name, in any order."""
+    words = re.split(r"[\s^=,*?]+", folded(value))
+    spaced = func.replace(func.replace(column, "^", " "), "=", " ")
+    return and_(true(), *((" " + spaced).like(f"% {_pattern(word)}%", escape="\\") for word in words if word))
+
+
+def _uid(column: Any, value: str, keyword: str) -> Condition:
+    uids = re.split(r"[,\\]", value)
+    if any(not re.fullmatch(r"[0-9.]{1,64}", uid) for uid in uids):
+        raise InvalidInputError(f"is {value!r}; expected UIDs separated by commas", field=keyword)
+    return and_(column.in_(uids))
+
+
+def _integer(column: Any, value: str, keyword: str) -> Condition:
+    try:
+        return and_(column == int(value))
+    except ValueError:
+        raise InvalidInputError(f"is {value!r}; expected an integer", field=keyword) from None
+
+
+def _date(column: Any, value: str, keyword: str) -> Condition:
+    return _range(column, value, keyword, _DATE, "a date YYYYMMDD or a range of them", end="")
+
+
+def _time(column: Any, value: str, keyword: str) -> Condition:
+    # "0930" as an upper limit includes all of that minute.
+    return _range(column, value, keyword, _TIME, "a time HHMMSS or a range of them", end="~")
+
+
+def _range(column: Any, value: str, keyword: str, form: re.Pattern[str], expected: str, *, end: str) -> Condition:
+    found = form.fullmatch(value)
+    if not found or not (found[1] or found[3]):
+        raise InvalidInputError(f"is {value!r}; expected {expected}", field=keyword)
+    first, dash, last = found.groups()
+    if not dash:
+        return and_(column >= first, column <= first + end)
+    conditions = [column != ""]
+    if first:
+        conditions.append(column >= first)
+    if last:
+        conditions.append(column <= last + end)
+    return and_(*conditions)
+
+
+_MATCHERS: dict[str, Callable[[Any, str, str], Condition]] = {
+    "text": _text,
+    "name": _name,
+    "date": _date,
+    "time": _time,
+    "uid": _uid,
+    "code": _code,
+    "integer": _integer,
+}

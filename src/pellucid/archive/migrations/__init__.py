@@ -1,0 +1,1 @@
+"""How the index's schema changed (Alembic)."""

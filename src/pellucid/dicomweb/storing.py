@@ -1,0 +1,146 @@
+"""STOW-RS: store what arrives and say for each object what became of it (PS3.18 section 10.5)."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from pellucid.archive import Archive, FailureReason, Stored, StoreRefusedError
+from pellucid.dicomweb.multipart import MultipartReader, ReceivedPart, boundary_of
+from pellucid.dicomweb.problems import RequestError
+
+DICOM = "application/dicom"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreLimits:
+    """The largest store request: bytes of one part and of all, and number of parts."""
+
+    part_bytes: int = 4 << 30
+    total_bytes: int = 16 << 30
+    parts: int = 20_000
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    stored: list[Stored]
+    refused: list[StoreRefusedError]
+
+
+async def store(
+    archive: Archive,
+    limits: StoreLimits,
+    content_type: str,
+    body: AsyncIterator[bytes],
+    study_uid: str | None,
+    base: str,
+) -> Response:
+    """Store the request's objects; those that can be stored are, whatever becomes of the others."""
+    folder = Path(await run_in_threadpool(tempfile.mkdtemp, prefix="store-", dir=archive.incoming))
+    try:
+        parts = await _receive(folder, limits, content_type, body)
+        outcome = await run_in_threadpool(_store_all, archive, parts, study_uid)
+    finally:
+        await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
+    return _response(outcome, study_uid, base)
+
+
+async def _receive(
+    folder: Path, limits: StoreLimits, content_type: str, body: AsyncIterator[bytes]
+) -> list[ReceivedPart]:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == DICOM:
+        return [await _receive_one(folder / "000000", limits.part_bytes, body)]
+    if kind != "multipart/related":
+        raise RequestError(415, f'Content-Type is {kind or "missing"}; expected multipart/related; type="{DICOM}"')
+    reader = MultipartReader(
+        boundary_of(content_type),
+        folder,
+        part_bytes=limits.part_bytes,
+        total_bytes=limits.total_bytes,
+        parts=limits.parts,
+    )
+    try:
+        async for piece in body:
+            await run_in_threadpool(reader.feed, piece)
+        parts = reader.finish()
+    finally:
+        reader.close()
+    if not parts:
+        raise RequestError(400, "the request has no parts")
+    wrong = next((part for part in parts if part.content_type not in (DICOM, "")), None)
+    if wrong is not None:
+        raise RequestError(415, f"a part is {wrong.content_type}; expected {DICOM}")
+    return parts
+
+
+async def _receive_one(file: Path, limit: int, body: AsyncIterator[bytes]) -> ReceivedPart:
+    part = ReceivedPart(file=file)
+    with file.open("wb") as target:
+        async for piece in body:
+            part.size += len(piece)
+            if part.size > limit:
+                raise RequestError(413, f"the object is larger than {limit} bytes")
+            await run_in_threadpool(target.write, piece)
+    return part
+
+
+def _store_all(archive: Archive, parts: list[ReceivedPart], study_uid: str | None) -> _Outcome:
+    outcome = _Outcome([], [])
+    with archive.batch() as batch:
+        for part in parts:
+            try:
+                outcome.stored.append(batch.store(part.file, study_uid=study_uid))
+            except StoreRefusedError as error:
+                outcome.refused.append(error)
+    return outcome
+
+
+def _response(outcome: _Outcome, study_uid: str | None, base: str) -> Response:
+    content: dict[str, Any] = {}
+    studies = {stored.study_instance_uid for stored in outcome.stored}
+    if study_uid or len(studies) == 1:
+        content["00081190"] = {"vr": "UR", "Value": [f"{base}/studies/{study_uid or studies.pop()}"]}
+    named = [error for error in outcome.refused if error.sop_instance_uid]
+    others = [error for error in outcome.refused if not error.sop_instance_uid]
+    if named:
+        content["00081198"] = {"vr": "SQ", "Value": [_failed(error) for error in named]}
+    if outcome.stored:
+        content["00081199"] = {"vr": "SQ", "Value": [_referenced(stored, base) for stored in outcome.stored]}
+    if others:
+        content["0008119A"] = {"vr": "SQ", "Value": [{"00081197": _reason(error.reason)} for error in others]}
+    status = 200 if not outcome.refused else 202 if outcome.stored else 409
+    headers = {"Warning": f'299 pellucid "{_plain(outcome.refused[0])}"'} if outcome.refused else None
+    return JSONResponse(content, status, headers, media_type="application/dicom+json")
+
+
+def _referenced(stored: Stored, base: str) -> dict[str, Any]:
+    series = f"{base}/studies/{stored.study_instance_uid}/series/{stored.series_instance_uid}"
+    return {
+        "00081150": {"vr": "UI", "Value": [stored.sop_class_uid]},
+        "00081155": {"vr": "UI", "Value": [stored.sop_instance_uid]},
+        "00081190": {"vr": "UR", "Value": [f"{series}/instances/{stored.sop_instance_uid}"]},
+    }
+
+
+def _failed(error: StoreRefusedError) -> dict[str, Any]:
+    return {
+        "00081150": {"vr": "UI", "Value": [error.sop_class_uid]},
+        "00081155": {"vr": "UI", "Value": [error.sop_instance_uid]},
+        "00081197": _reason(error.reason),
+    }
+
+
+def _reason(reason: FailureReason) -> dict[str, Any]:
+    return {"vr": "US", "Value": [int(reason)]}
+
+
+def _plain(error: StoreRefusedError) -> str:
+    return str(error).encode("ascii", "replace").decode("ascii").replace('"', "'")

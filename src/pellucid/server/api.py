@@ -1,0 +1,270 @@
+"""The JSON interface under /api: uploads, jobs, raw signals and reconstructions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from pellucid import __version__
+from pellucid.acquisition import Acquisition
+from pellucid.archive import AcquisitionRecord
+from pellucid.dicomweb.problems import RequestError
+from pellucid.modality import Method, all_modalities, modality, reconstruct
+from pellucid.parameters import checked
+from pellucid.progress import Progress
+from pellucid.server import uploads
+from pellucid.server.jobs import Job
+from pellucid.server.platform import Platform, described
+from pellucid.server.signal_pictures import signal_png
+from pellucid.server.uploads import UploadLimits
+
+JobId = Annotated[str, PathParameter(pattern="^[0-9a-f]{32}$")]
+AcquisitionId = Annotated[str, PathParameter(pattern="^[0-9a-f]{32}$")]
+_POLL_SECONDS = 0.1
+_KEEP_ALIVE_SECONDS = 15.0
+
+
+class Reconstruction(BaseModel):
+    """What to reconstruct with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str
+    parameters: dict[str, Any] = {}
+
+
+def api(platform: Platform) -> APIRouter:
+    """The routes of /api and /health."""
+    router = APIRouter()
+    _add_general(router, platform)
+    _add_jobs(router, platform)
+    _add_acquisitions(router, platform)
+    return router
+
+
+def _add_general(router: APIRouter, platform: Platform) -> None:
+    limits = UploadLimits(total_bytes=platform.settings.upload_bytes, files=platform.settings.upload_files)
+
+    @router.get("/health")
+    async def health() -> dict[str, str]:
+        """Say that the server answers."""
+        return {"status": "ok"}
+
+    @router.get("/api/info")
+    def info() -> dict[str, Any]:
+        """Name, version, and the modalities there are."""
+        modalities = [{"key": m.key, "title": m.title} for m in all_modalities()]
+        return {"name": "Pellucid", "version": __version__, "modalities": modalities}
+
+    @router.post("/api/uploads", status_code=202, openapi_extra=_FILES)
+    async def upload(request: Request) -> dict[str, Any]:
+        """Store DICOM files as received; keep raw signals and reconstruct them by their default method."""
+        try:
+            folder, names = await uploads.receive(
+                platform, limits, request.headers.get("content-type", ""), request.stream()
+            )
+        except RequestError as error:
+            raise HTTPException(error.status, error.detail) from error
+        title = names[0] if len(names) == 1 else f"{len(names)} files"
+        job = platform.jobs.submit(
+            "upload",
+            f"Upload of {title}",
+            lambda progress: uploads.process(platform, folder, limits, progress),
+            cleanup=lambda: shutil.rmtree(folder, ignore_errors=True),
+        )
+        return {"job": job.to_json()}
+
+
+def _add_jobs(router: APIRouter, platform: Platform) -> None:
+    @router.get("/api/jobs")
+    def jobs() -> dict[str, Any]:
+        """All jobs that are remembered, the newest first."""
+        return {"jobs": [job.to_json() for job in platform.jobs.all()]}
+
+    @router.get("/api/jobs/{job_id}")
+    def job(job_id: JobId) -> dict[str, Any]:
+        """One job."""
+        return _job(platform.jobs.get(job_id)).to_json()
+
+    @router.delete("/api/jobs/{job_id}", status_code=202)
+    def cancel(job_id: JobId) -> dict[str, Any]:
+        """Ask a job to stop; a cancelled job has stored nothing."""
+        return _job(platform.jobs.cancel(job_id)).to_json()
+
+    @router.get("/api/jobs/{job_id}/events")
+    async def events(job_id: JobId) -> StreamingResponse:
+        """Server-sent events: the job whenever it changes, until it ends."""
+        _job(platform.jobs.get(job_id))
+        return StreamingResponse(_events(platform, job_id), media_type="text/event-stream")
+
+
+def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
+    @router.get("/api/acquisitions")
+    def acquisitions() -> dict[str, Any]:
+        """All raw signals, the newest first."""
+        return {"acquisitions": [_listed(record) for record in platform.archive.acquisitions()]}
+
+    @router.get("/api/acquisitions/{acquisition_id}")
+    def acquisition(acquisition_id: AcquisitionId) -> dict[str, Any]:
+        """A raw signal: what was acquired, and by which methods it can be reconstructed."""
+        return _detailed(_record(platform, acquisition_id), _raw(platform, acquisition_id))
+
+    @router.get("/api/acquisitions/{acquisition_id}/signal/{number}")
+    def signal(acquisition_id: AcquisitionId, number: Annotated[int, PathParameter(ge=0)]) -> Response:
+        """A picture of the signal."""
+        views = _raw(platform, acquisition_id).signal_views()
+        if number >= len(views):
+            raise HTTPException(404, f"signal view {number} does not exist; there are {len(views)}")
+        headers = {"cache-control": "private, max-age=86400"}
+        return Response(signal_png(views[number].array), media_type="image/png", headers=headers)
+
+    @router.get("/api/acquisitions/{acquisition_id}/raw")
+    def raw_file(acquisition_id: AcquisitionId) -> FileResponse:
+        """The signal's file."""
+        file = platform.archive.acquisition_file(acquisition_id)
+        if file is None:
+            raise HTTPException(404, "no such acquisition")
+        return FileResponse(file, media_type="application/x-hdf5", filename=f"{acquisition_id}.pellucid.h5")
+
+    @router.post("/api/acquisitions/{acquisition_id}/reconstructions", status_code=202)
+    def reconstruct_again(acquisition_id: AcquisitionId, wanted: Reconstruction) -> dict[str, Any]:
+        """Reconstruct a signal into a new series of its study."""
+        raw = _raw(platform, acquisition_id)
+        owner = modality(raw.modality)
+        method = owner.method(wanted.method)
+        if reason := method.refuses(raw):
+            raise HTTPException(422, f"{method.name}: cannot be used on this acquisition: {reason}")
+        values = checked(method.parameters, wanted.parameters, f"{owner.key} {method.name}")
+        job = platform.jobs.submit(
+            "reconstruction",
+            f"{raw.description or owner.title}: {method.title}",
+            lambda progress: _reconstruct(platform, acquisition_id, raw, method.name, values, progress),
+        )
+        return {"job": job.to_json()}
+
+    @router.get("/api/series/{series_uid}/acquisition")
+    def source(series_uid: Annotated[str, PathParameter(pattern="^[0-9.]{1,64}$")]) -> dict[str, Any]:
+        """What a series was reconstructed from."""
+        found = platform.archive.source_of(series_uid)
+        if found is None:
+            raise HTTPException(404, "the series was not reconstructed here")
+        return {"acquisition_id": found.acquisition_id, "method": found.method, "parameters": dict(found.parameters)}
+
+
+def _reconstruct(
+    platform: Platform,
+    acquisition_id: str,
+    raw: Acquisition,
+    method: str,
+    values: Mapping[str, Any],
+    progress: Progress,
+) -> dict[str, list[str]]:
+    image = reconstruct(raw, method, progress=progress, parameters=values)
+    with platform.deposit() as deposit:
+        deposit.add_image(described(image, method, values), acquisition_id=acquisition_id, method=method)
+        progress(1.0, "Storing")
+    return replace(deposit.made, acquisition_ids=[acquisition_id]).to_json()
+
+
+async def _events(platform: Platform, job_id: str) -> AsyncIterator[str]:
+    last: Job | None = None
+    quiet = 0.0
+    while not platform.jobs.stopping.is_set():
+        job = platform.jobs.get(job_id)
+        if job is None:
+            return
+        if job != last:
+            yield f"data: {json.dumps(job.to_json())}\n\n"
+            last, quiet = job, 0.0
+        elif quiet >= _KEEP_ALIVE_SECONDS:
+            yield ": still here\n\n"
+            quiet = 0.0
+        if job.ended:
+            return
+        await asyncio.sleep(_POLL_SECONDS)
+        quiet += _POLL_SECONDS
+
+
+def _job(job: Job | None) -> Job:
+    if job is None:
+        raise HTTPException(404, "no such job")
+    return job
+
+
+def _record(platform: Platform, acquisition_id: str) -> AcquisitionRecord:
+    record = platform.archive.acquisition(acquisition_id)
+    if record is None:
+        raise HTTPException(404, "no such acquisition")
+    return record
+
+
+def _raw(platform: Platform, acquisition_id: str) -> Acquisition:
+    raw = platform.acquisition(acquisition_id)
+    if raw is None:
+        raise HTTPException(404, "no such acquisition")
+    return raw
+
+
+def _listed(record: AcquisitionRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "modality": record.modality,
+        "description": record.description,
+        "patient_name": record.patient_name,
+        "study_instance_uid": record.study_instance_uid,
+        "created": record.created,
+        "series_instance_uids": list(record.series_instance_uids),
+    }
+
+
+def _detailed(record: AcquisitionRecord, raw: Acquisition) -> dict[str, Any]:
+    owner = modality(raw.modality)
+    return {
+        **_listed(record),
+        "summary": raw.summary(),
+        "default_method": owner.default_method(raw),
+        "methods": [_method(method) for method in owner.methods_for(raw)],
+        "signal_views": [
+            {
+                "title": view.title,
+                "row_axis": view.row_axis,
+                "column_axis": view.column_axis,
+                "url": f"/api/acquisitions/{record.id}/signal/{number}",
+            }
+            for number, view in enumerate(raw.signal_views())
+        ],
+    }
+
+
+def _method(method: Method) -> dict[str, Any]:
+    return {
+        "name": method.name,
+        "title": method.title,
+        "source": method.source,
+        "parameters": [parameter.to_json() for parameter in method.parameters],
+    }
+
+
+_FILES = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                    "required": ["files"],
+                }
+            }
+        },
+    }
+}

@@ -1,0 +1,70 @@
+"""The ASGI application: a value built from settings; two in one process never meet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.routing import Mount
+
+from pellucid import __version__
+from pellucid.archive import ObjectDamagedError
+from pellucid.dicomweb import StoreLimits, routes
+from pellucid.errors import InvalidInputError
+from pellucid.server.api import api
+from pellucid.server.platform import Platform
+from pellucid.server.security import Guard, log_without_values
+from pellucid.server.settings import Settings
+from pellucid.server.viewer import viewer_routes
+
+
+def create_app(settings: Settings, *, platform: Platform | None = None) -> FastAPI:
+    """The application; `platform`: one that is open already (it is closed with the application)."""
+    opened = platform or Platform.open(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        opened.start()
+        yield
+        opened.close()
+
+    app = FastAPI(
+        title="Pellucid",
+        version=__version__,
+        description="Raw signals, jobs and reconstructions. Images are under /dicom-web (DICOM PS3.18).",
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.platform = opened
+    app.add_middleware(Guard)
+    app.add_exception_handler(InvalidInputError, _invalid_input)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(ObjectDamagedError, _damaged)
+    app.include_router(api(opened))
+    limits = StoreLimits(
+        part_bytes=settings.instance_bytes, total_bytes=settings.upload_bytes, parts=settings.upload_files
+    )
+    app.router.routes.append(Mount("/dicom-web", routes=routes(opened.archive, limits)))
+    app.router.routes.extend(viewer_routes())
+    return app
+
+
+async def _invalid_input(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 422)
+
+
+async def _invalid_request(_request: Request, error: Exception) -> JSONResponse:
+    """One line instead of pydantic's list."""
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    lines = [f"{'.'.join(str(part) for part in p['loc'][1:]) or 'body'}: {p['msg']}" for p in problems]
+    return JSONResponse({"detail": "; ".join(lines)}, 422)
+
+
+async def _damaged(_request: Request, error: Exception) -> JSONResponse:
+    log_without_values(error)
+    return JSONResponse({"detail": str(error)}, 500)

@@ -1,0 +1,208 @@
+"""Raw signals and the images made from them, kept in the archive; what the interfaces and the demonstration use."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pellucid import container
+from pellucid.acquisition import Acquisition
+from pellucid.archive import AcquisitionLabel, Archive, Batch, Query, Stored, StoreRefusedError
+from pellucid.archive.archive import Limits
+from pellucid.errors import InvalidInputError
+from pellucid.image import Image
+from pellucid.server.jobs import JobRunner
+from pellucid.server.settings import Settings
+
+_STOP_SECONDS = 5
+_LO_LENGTH = 64
+
+
+@dataclass
+class Made:
+    """Identifiers of what was stored, in the order it came."""
+
+    study_instance_uids: list[str] = field(default_factory=list)
+    series_instance_uids: list[str] = field(default_factory=list)
+    acquisition_ids: list[str] = field(default_factory=list)
+
+    def note(self, stored: Stored) -> None:
+        """Note one stored instance."""
+        self.note_study(stored.study_instance_uid)
+        if stored.series_instance_uid not in self.series_instance_uids:
+            self.series_instance_uids.append(stored.series_instance_uid)
+
+    def note_study(self, study_uid: str) -> None:
+        """Note the study of something stored."""
+        if study_uid and study_uid not in self.study_instance_uids:
+            self.study_instance_uids.append(study_uid)
+
+    def to_json(self) -> dict[str, list[str]]:
+        """For a job's result."""
+        return {
+            "study_instance_uids": self.study_instance_uids,
+            "series_instance_uids": self.series_instance_uids,
+            "acquisition_ids": self.acquisition_ids,
+        }
+
+
+class Deposit:
+    """Signals, images and DICOM files that are stored together: all at the end, or none."""
+
+    def __init__(self, archive: Archive, batch: Batch) -> None:
+        self.made = Made()
+        self._archive = archive
+        self._batch = batch
+        self._series_numbers: dict[str, int] = {}
+
+    def add_acquisition(self, raw: Acquisition) -> str:
+        """Keep a signal; its id."""
+        label = AcquisitionLabel(
+            modality=raw.modality,
+            description=raw.description,
+            patient_name=raw.study.patient_name,
+            study_instance_uid=raw.study.study_instance_uid,
+        )
+        with TemporaryDirectory(prefix="acquisition-", dir=self._archive.incoming) as folder:
+            file = Path(folder) / "raw.pellucid.h5"
+            container.write(raw, file)
+            acquisition_id = self._batch.add_acquisition(file, label)
+        self.made.acquisition_ids.append(acquisition_id)
+        self.made.note_study(label.study_instance_uid)
+        return acquisition_id
+
+    def add_image(
+        self,
+        image: Image,
+        *,
+        acquisition_id: str | None = None,
+        method: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Keep an image as a DICOM series; its Series Instance UID.
+
+        `acquisition_id`: the signal it was made from; `method`, `parameters`: how (default: as its provenance says).
+        """
+        from pellucid.dicom import to_datasets
+
+        study_uid = image.study.study_instance_uid
+        datasets = to_datasets(image, series_number=self._next_series_number(study_uid))
+        for dataset in datasets:
+            buffer = io.BytesIO()
+            dataset.save_as(buffer, enforce_file_format=True)
+            self.made.note(self._batch.store(buffer.getvalue()))
+        series_uid = str(datasets[0].SeriesInstanceUID)
+        if acquisition_id is not None:
+            made_by = method or image.provenance.method.rpartition(".")[2]
+            values = image.provenance.parameters if parameters is None else parameters
+            self._batch.link(series_uid, acquisition_id, made_by, values)
+        return series_uid
+
+    def add_dicom(self, source: bytes | Path) -> Stored:
+        """Keep one DICOM file as received; raises `StoreRefusedError` where it cannot be kept."""
+        stored = self._batch.store(source)
+        self.made.note(stored)
+        return stored
+
+    def _next_series_number(self, study_uid: str) -> int:
+        if study_uid not in self._series_numbers:
+            series = self._archive.find(Query("series", {"StudyInstanceUID": study_uid}))
+            numbers = [value for match in series for value in match.attributes.get("00200011", {}).get("Value", [])]
+            self._series_numbers[study_uid] = max((int(number) for number in numbers), default=0)
+        self._series_numbers[study_uid] += 1
+        return self._series_numbers[study_uid]
+
+
+class Platform:
+    """The archive and the jobs of one data folder."""
+
+    def __init__(self, archive: Archive, jobs: JobRunner, settings: Settings) -> None:
+        self.archive = archive
+        self.jobs = jobs
+        self.settings = settings
+
+    @classmethod
+    def open(cls, settings: Settings) -> Platform:
+        """The platform of `settings.data`, which is made where it is absent."""
+        try:
+            archive = Archive(settings.data, limits=Limits(instance_bytes=settings.instance_bytes))
+        except OSError as error:
+            raise InvalidInputError(
+                f"cannot be used as the data folder ({error.strerror or error})", file=settings.data
+            ) from error
+        return cls(archive, JobRunner(workers=settings.job_workers, history=settings.job_history), settings)
+
+    def start(self) -> None:
+        """Start working on jobs."""
+        self.jobs.start()
+
+    def close(self) -> None:
+        """Stop jobs and close the archive."""
+        self.jobs.stop()
+        self.jobs.join(_STOP_SECONDS)
+        self.archive.close()
+
+    @contextmanager
+    def deposit(self) -> Iterator[Deposit]:
+        """Store things together: all when the block ends, none where it raises."""
+        with self.archive.batch() as batch:
+            yield Deposit(self.archive, batch)
+
+    def add_acquisition(self, raw: Acquisition) -> str:
+        """Keep a signal; its id."""
+        with self.deposit() as deposit:
+            return deposit.add_acquisition(raw)
+
+    def add_image(
+        self,
+        image: Image,
+        *,
+        acquisition_id: str | None = None,
+        method: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Keep an image as a DICOM series; its Series Instance UID (see `Deposit.add_image`)."""
+        with self.deposit() as deposit:
+            return deposit.add_image(image, acquisition_id=acquisition_id, method=method, parameters=parameters)
+
+    def acquisition(self, acquisition_id: str) -> Acquisition | None:
+        """A stored signal, read again."""
+        file = self.archive.acquisition_file(acquisition_id)
+        return None if file is None else container.read(file)
+
+    def import_dicom(self, folder: Path) -> int:
+        """Store the DICOM files of a folder and those below it, leaving out other files; how many instances."""
+        if not folder.is_dir():
+            raise InvalidInputError("is not a folder", file=folder)
+        count = 0
+        with self.deposit() as deposit:
+            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                if is_dicom(file):
+                    try:
+                        deposit.add_dicom(file)
+                    except StoreRefusedError as error:
+                        raise InvalidInputError(str(error), file=file) from error
+                    count += 1
+        return count
+
+
+def is_dicom(file: Path) -> bool:
+    """Whether a file begins as DICOM PS3.10 says."""
+    with file.open("rb") as opened:
+        return opened.read(132)[128:] == b"DICM"
+
+
+def described(image: Image, method: str, parameters: Mapping[str, Any]) -> Image:
+    """The image with its method and the parameters that were chosen in its description (DICOM LO: 64 characters)."""
+    chosen = ", ".join(f"{name}={_short(value)}" for name, value in parameters.items())
+    text = f"{image.description} {method}{f' ({chosen})' if chosen else ''}".strip()
+    return replace(image, description=text if len(text) <= _LO_LENGTH else text[: _LO_LENGTH - 1] + "…")
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

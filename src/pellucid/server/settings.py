@@ -1,0 +1,44 @@
+"""Settings: arguments, then `PELLUCID_…` environment variables, then `pellucid.toml`, then defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+Bytes = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """How the server runs.
+
+    `data`: folder of the archive; everything the server writes is in it. `host`, `port`: where it listens.
+    `upload_bytes`: largest upload, and what a zip file may expand to [byte]; `upload_files`: most files of one
+    upload, those in zip files counted. `instance_bytes`: largest DICOM file [byte]. `job_workers`: jobs that run
+    at the same time. `job_history`: finished jobs that are remembered.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PELLUCID_", toml_file="pellucid.toml", extra="ignore", frozen=True)
+
+    data: Path = Path("pellucid-data")
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8470
+    upload_bytes: Bytes = 16 << 30
+    upload_files: Annotated[int, Field(gt=0)] = 20_000
+    instance_bytes: Bytes = 4 << 30
+    job_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    job_history: Annotated[int, Field(ge=1)] = 200
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base class names it)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, the file last."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

@@ -1,0 +1,237 @@
+"""Uploads: received into a temporary folder, zip files expanded safely, each file stored or reconstructed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from starlette.concurrency import run_in_threadpool
+
+from pellucid.acquisition import Acquisition
+from pellucid.archive import StoreRefusedError
+from pellucid.dicomweb.multipart import MultipartReader, ReceivedPart, boundary_of
+from pellucid.dicomweb.problems import RequestError
+from pellucid.errors import InvalidInputError
+from pellucid.image import Image
+from pellucid.modality import HEAD_BYTES, all_modalities, modality, reconstruct
+from pellucid.progress import Progress, part
+from pellucid.server.platform import Deposit, Platform, is_dicom
+
+_MAXIMUM_RATIO = 200
+_RATIO_FREE_BYTES = 64 << 20
+_MAXIMUM_DEPTH = 3
+_NAME_LENGTH = 200
+_IGNORED = re.compile(r"(\..*|__MACOSX|Thumbs\.db|desktop\.ini|DICOMDIR)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadLimits:
+    """Most bytes and files of one upload; what zip files expand to counts."""
+
+    total_bytes: int
+    files: int
+
+
+async def receive(
+    platform: Platform, limits: UploadLimits, content_type: str, body: AsyncIterator[bytes]
+) -> tuple[Path, list[str]]:
+    """Stream a multipart/form-data request into a new folder; the folder and the names of the files in it.
+
+    Raises `RequestError`; the folder is gone then.
+    """
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+        raise RequestError(415, "Content-Type: expected multipart/form-data with files")
+    folder = Path(await run_in_threadpool(tempfile.mkdtemp, prefix="upload-", dir=platform.archive.incoming))
+    try:
+        parts = await _received(folder, limits, content_type, body)
+        names = await run_in_threadpool(_named, folder, parts)
+        if not names:
+            raise RequestError(400, "files: is missing; expected at least one file")
+    except BaseException:
+        await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
+        raise
+    return folder, names
+
+
+def process(platform: Platform, folder: Path, limits: UploadLimits, progress: Progress) -> dict[str, list[str]]:
+    """Store everything in the folder; raises `InvalidInputError` naming the file, and nothing is stored then."""
+    try:
+        _expand_all(folder, limits)
+        files = _files(folder)
+        if not files:
+            raise InvalidInputError("holds no files that could be read", field="upload")
+        with platform.deposit() as deposit:
+            raw_files = _store_dicom(deposit, files, part(progress, 0.0, 0.3))
+            if raw_files:
+                _store_others(deposit, folder, part(progress, 0.3, 0.99))
+        return deposit.made.to_json()
+    except InvalidInputError as error:
+        # The temporary folder's name means nothing to the sender.
+        raise InvalidInputError(str(error).replace(f"{folder / 'files'}/", "")) from error
+
+
+async def _received(
+    folder: Path, limits: UploadLimits, content_type: str, body: AsyncIterator[bytes]
+) -> list[ReceivedPart]:
+    reader = MultipartReader(
+        boundary_of(content_type),
+        folder,
+        part_bytes=limits.total_bytes,
+        total_bytes=limits.total_bytes,
+        parts=limits.files,
+    )
+    try:
+        async for piece in body:
+            await run_in_threadpool(reader.feed, piece)
+        return reader.finish()
+    finally:
+        reader.close()
+
+
+def _named(folder: Path, parts: list[ReceivedPart]) -> list[str]:
+    """Give the received files their names (some formats are pairs of files), made harmless; form fields are dropped."""
+    names = []
+    for item in parts:
+        name = item.disposition("filename")
+        if not name:
+            item.file.unlink()
+            continue
+        target = _harmless(folder / "files", name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        item.file.rename(target)
+        names.append(target.name)
+    return names
+
+
+def _harmless(folder: Path, name: str) -> Path:
+    """A path for `name` that is within `folder` and free."""
+    parts = [p for p in PurePosixPath(name.replace("\\", "/")).parts if p not in ("/", ".", "..")]
+    cleaned = [re.sub(r"[^\w.,()+=@ -]", "_", p)[-_NAME_LENGTH:].strip() or "_" for p in parts[-16:]] or ["file"]
+    path = folder.joinpath(*("_" + p[1:] if p.startswith("..") else p for p in cleaned))
+    number = 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{number}_{cleaned[-1]}")
+    return path
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files to read: not what operating systems and media add."""
+    root = folder / "files"
+    found = (path for path in root.rglob("*") if path.is_file())
+    return sorted(p for p in found if not any(_IGNORED.fullmatch(name) for name in p.relative_to(root).parts))
+
+
+def _expand_all(folder: Path, limits: UploadLimits) -> None:
+    """Replace every zip file by a folder with its content."""
+    for _ in range(_MAXIMUM_DEPTH):
+        zips = [file for file in _files(folder) if _is_zip(file)]
+        if not zips:
+            return
+        for file in zips:
+            _expand(file, folder, limits)
+    raise InvalidInputError(f"holds zip files within zip files more than {_MAXIMUM_DEPTH} deep", field="upload")
+
+
+def _is_zip(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _expand(file: Path, folder: Path, limits: UploadLimits) -> None:
+    target = file.with_name(f"{file.name}.content")
+    count = len(_files(folder))
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir()]
+            if count + len(members) > limits.files:
+                raise InvalidInputError(f"holds {len(members)} files; up to {limits.files} are accepted", file=file)
+            budget = _Budget(file, limits.total_bytes - _size(folder))
+            for info in members:
+                _extract(archive, info, target, budget)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError(f"cannot be expanded as a zip file ({error})", file=file) from error
+    file.unlink()
+
+
+class _Budget:
+    """Counts what a zip file really expands to: the sizes it declares may be lies."""
+
+    def __init__(self, file: Path, limit: int) -> None:
+        self._file = file
+        self._left = limit
+        self._expanded = 0
+        self._allowed = max(_RATIO_FREE_BYTES, _MAXIMUM_RATIO * file.stat().st_size)
+
+    def spend(self, size: int) -> None:
+        self._left -= size
+        self._expanded += size
+        if self._left < 0 or self._expanded > self._allowed:
+            raise InvalidInputError("expands to more than is accepted: a zip bomb?", file=self._file)
+
+
+def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, budget: _Budget) -> None:
+    path = _harmless(target, info.filename)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(info) as source, path.open("wb") as out:
+        while piece := source.read(1 << 18):
+            budget.spend(len(piece))
+            out.write(piece)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _store_dicom(deposit: Deposit, files: list[Path], progress: Progress) -> list[Path]:
+    """Store DICOM images as received; the files that are something else."""
+    others = []
+    for index, file in enumerate(files):
+        progress(index / len(files), f"Reading file {index + 1} of {len(files)}")
+        if not is_dicom(file) or _is_raw(file):
+            others.append(file)
+            continue
+        try:
+            deposit.add_dicom(file)
+        except StoreRefusedError as error:
+            raise InvalidInputError(str(error), file=file) from error
+        file.unlink()
+    return others
+
+
+def _is_raw(file: Path) -> bool:
+    """Whether a modality's reader knows the file: some raw formats are DICOM too."""
+    with file.open("rb") as opened:
+        head = opened.read(HEAD_BYTES)
+    return any(reader.sniff(head, file.name) for owner in all_modalities() for reader in owner.readers)
+
+
+def _store_others(deposit: Deposit, folder: Path, progress: Progress) -> None:
+    """Read signals (kept, and reconstructed by their default method) and images of other formats."""
+    from pellucid.verbs import read_all
+
+    things = read_all(folder / "files")
+    for index, thing in enumerate(things):
+        step = part(progress, index / len(things), (index + 1) / len(things))
+        if isinstance(thing, Acquisition):
+            acquisition_id = deposit.add_acquisition(thing)
+            title = modality(thing.modality).title
+            image = reconstruct(thing, progress=_titled(step, f"{title}: reconstruct"))
+            deposit.add_image(image, acquisition_id=acquisition_id)
+        elif isinstance(thing, Image):
+            deposit.add_image(thing)
+        step(1.0)
+
+
+def _titled(progress: Progress, title: str) -> Progress:
+    def report(fraction: float, message: str = "", preview: object = None) -> None:
+        progress(fraction, f"{title}: {message}" if message else title, preview)
+
+    return report
