@@ -1,0 +1,3 @@
+export * from "./client";
+export { messageOf, request, requestJson, ServerError } from "./http";
+export * from "./types";

@@ -1,0 +1,103 @@
+import { signal } from "@preact/signals";
+import { cancelJob, followJob, isActive, listJobs, messageOf, upload, type Job } from "../api";
+
+/** Files on their way to the server. */
+export interface Sending {
+  readonly id: number;
+  readonly title: string;
+  readonly fraction: number;
+  readonly error: string;
+}
+
+/** Jobs of the server, the newest first, and uploads that have not reached it. */
+export const jobs = signal<readonly Job[]>([]);
+export const sendings = signal<readonly Sending[]>([]);
+/** Why the list of jobs cannot be shown; empty where it can. */
+export const jobsError = signal("");
+
+type Listener = (job: Job) => void;
+const ended = new Set<Listener>();
+const followed = new Map<string, () => void>();
+const dismissed = new Set<string>();
+let nextSending = 1;
+
+/** Calls `listener` whenever a job ends; returns a function that stops that. */
+export function onJobEnd(listener: Listener): () => void {
+  ended.add(listener);
+  return () => ended.delete(listener);
+}
+
+function put(job: Job): void {
+  const known = jobs.value.find((other) => other.id === job.id);
+  jobs.value = known ? jobs.value.map((other) => (other.id === job.id ? job : other)) : [job, ...jobs.value];
+  if (!isActive(job)) announceEnd(job, known);
+}
+
+function announceEnd(job: Job, before: Job | undefined): void {
+  followed.delete(job.id);
+  if (!before || isActive(before)) ended.forEach((listener) => listener(job));
+}
+
+/** Shows a job and keeps it up to date until it ends. */
+export function follow(job: Job): void {
+  put(job);
+  if (!isActive(job) || followed.has(job.id)) return;
+  // A lost connection is tried again through the list; a server that is gone shows there.
+  const lost = (): void => {
+    followed.delete(job.id);
+    setTimeout(() => void refreshJobs(), 1500);
+  };
+  followed.set(job.id, followJob(job.id, put, lost));
+}
+
+/** Loads the list of jobs and follows those at work. */
+export async function refreshJobs(): Promise<void> {
+  try {
+    const found = (await listJobs()).filter((job) => !dismissed.has(job.id));
+    const before = jobs.value.filter(isActive);
+    jobs.value = [...found].sort((a, b) => b.created.localeCompare(a.created));
+    jobsError.value = "";
+    found.filter(isActive).forEach(follow);
+    for (const known of before) {
+      const now = found.find((job) => job.id === known.id);
+      if (now && !isActive(now)) announceEnd(now, known);
+    }
+  } catch (error) {
+    jobsError.value = messageOf(error);
+  }
+}
+
+export async function cancel(job: Job): Promise<void> {
+  try {
+    await cancelJob(job.id);
+  } catch (error) {
+    jobsError.value = messageOf(error);
+  }
+}
+
+/** Takes an ended job off the list. */
+export function dismiss(job: Job): void {
+  dismissed.add(job.id);
+  jobs.value = jobs.value.filter((other) => other.id !== job.id);
+}
+
+export const dismissSending = (id: number): void => {
+  sendings.value = sendings.value.filter((sending) => sending.id !== id);
+};
+
+/** Sends files and follows the job that stores them. */
+export async function sendFiles(files: readonly File[]): Promise<void> {
+  if (files.length === 0) return;
+  const id = nextSending++;
+  const title = files.length === 1 ? files[0]!.name : `${files.length} files`;
+  const change = (part: Partial<Sending>): void => {
+    sendings.value = sendings.value.map((sending) => (sending.id === id ? { ...sending, ...part } : sending));
+  };
+  sendings.value = [{ id, title, fraction: 0, error: "" }, ...sendings.value];
+  try {
+    follow(await upload(files, (fraction) => change({ fraction })));
+    dismissSending(id);
+  } catch (error) {
+    change({ error: messageOf(error) });
+  }
+}

@@ -1,0 +1,1 @@
+export { describe, format, readAt, type Reading } from "./probe";

@@ -1,0 +1,1 @@
+export { RawDataPanel } from "./raw_data_panel";

@@ -1,0 +1,1 @@
+export { ReadingRoom as default } from "./reading_room";

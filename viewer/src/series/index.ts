@@ -1,0 +1,7 @@
+export * from "./frames";
+export * from "./grid";
+export * from "./multipart";
+export * from "./slicing";
+export * from "./stacks";
+export * from "./suv";
+export * from "./values";

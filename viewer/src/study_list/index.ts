@@ -1,0 +1,1 @@
+export { StudyList } from "./study_list";

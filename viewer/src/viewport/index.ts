@@ -1,0 +1,2 @@
+export { activeTool, TOOLS, type Handlers, type Tool } from "./interaction";
+export { Viewport } from "./viewport";

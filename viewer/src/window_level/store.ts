@@ -1,0 +1,59 @@
+import { signal, type Signal } from "@preact/signals";
+import type { Stack, Window } from "../series";
+import { linked, pixelsOf } from "../viewing";
+import { percentileWindow } from "./presets";
+
+/** What maps a stack's values to brightness. */
+export interface Brightness {
+  /** Undefined until the first picture is here. */
+  readonly window: Signal<Window | undefined>;
+  readonly inverted: Signal<boolean>;
+}
+
+const known = new Map<string, Brightness & { readonly stack: Stack }>();
+
+/** The brightness of a stack; all viewports that show the stack share it. */
+export function brightnessOf(stack: Stack): Brightness {
+  const found = known.get(stack.key);
+  if (found) return found;
+  // Positron pictures are read dark on white, and films that say so (MONOCHROME1) as they say.
+  const inverted = stack.modality === "PT" || stack.frames[0]!.pixels.inverted;
+  const made = { stack, window: signal(headerWindow(stack)), inverted: signal(inverted) };
+  known.set(stack.key, made);
+  return made;
+}
+
+/** The window that needs no pixels: by the kind of values, else as the header says. */
+function headerWindow(stack: Stack): Window | undefined {
+  const { factor, unit } = stack.scale;
+  if (unit.startsWith("SUV")) return { lower: 0, upper: 7 };
+  const window = stack.frames[stack.frames.length >> 1]!.window;
+  if (window) return { lower: window.lower * factor, upper: window.upper * factor };
+  return unit === "HU" ? { lower: -160, upper: 240 } : undefined;
+}
+
+/** Chooses a window from the values of a loaded frame, where none is set yet. */
+export function chooseWindow(stack: Stack, frame: number): void {
+  const { window } = brightnessOf(stack);
+  if (!window.value) window.value = percentileWindow(pixelsOf(stack).frame(frame));
+}
+
+/** Sets a stack's window; linked stacks of the same kind of values (compared ones) get it too. */
+export function setWindow(stack: Stack, window: Window, compared: readonly Stack[] = []): void {
+  brightnessOf(stack).window.value = window;
+  if (!linked.value) return;
+  for (const other of compared) {
+    if (sameKind(stack, other)) brightnessOf(other).window.value = window;
+  }
+}
+
+/** Whether two stacks' numbers mean the same. */
+export const sameKind = (a: Stack, b: Stack): boolean => a.modality === b.modality && a.scale.unit === b.scale.unit;
+
+/** Back to the window and polarity that the stack was opened with. */
+export function resetBrightness(stack: Stack, frame: number): void {
+  const { window, inverted } = brightnessOf(stack);
+  window.value = headerWindow(stack);
+  inverted.value = stack.modality === "PT" || stack.frames[0]!.pixels.inverted;
+  chooseWindow(stack, frame);
+}
