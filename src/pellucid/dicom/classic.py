@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from pydicom.uid import CTImageStorage, MRImageStorage, PositronEmissionTomograp
 
 from pellucid.dicom.modules import coded, real_world_values, rescale
 from pellucid.dicom.quantise import Scale
+from pellucid.errors import InvalidInputError
 from pellucid.image import Image
 from pellucid.units import Code
 
@@ -85,6 +87,36 @@ def _pt_specific(image: Image, created: datetime) -> dict[str, Any]:
         "CollimatorType": "NONE",
         "FrameReferenceTime": 0.0,
     } | pet_position(study.patient_position)
+
+
+def decay_factor(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """DecayFactor (PS3.3 C.8.9.4.1.9) where decay was corrected for: 2^(t / half-life).
+
+    t: from the moment that activity is corrected to until FrameReferenceTime (which counts from the start of the
+    acquisition). Raises `InvalidInputError` where the correction is stated but its factor cannot be known.
+    """
+    correction = attributes.get("DecayCorrection", "NONE")
+    if correction == "NONE" or "DecayFactor" in attributes:
+        return {}
+    tracer = (attributes.get("RadiopharmaceuticalInformationSequence") or [{}])[0]
+    half_life = tracer.get("RadionuclideHalfLife")
+    seconds = float(attributes.get("FrameReferenceTime") or 0) / 1000
+    if correction == "ADMIN":
+        seconds += _seconds_between(tracer.get("RadiopharmaceuticalStartTime"), attributes.get("AcquisitionTime"))
+    if not half_life or not math.isfinite(seconds):
+        raise InvalidInputError(
+            f"is missing, but DecayCorrection is {correction}; give it, or RadionuclideHalfLife and the times",
+            field="DecayFactor",
+        )
+    return {"DecayFactor": 2 ** (seconds / float(half_life))}
+
+
+def _seconds_between(earlier: str | None, later: str | None) -> float:
+    """Between two times of day, past midnight where needed; NaN where one is missing."""
+    if not earlier or not later:
+        return math.nan
+    clock = [int(text[:2]) * 3600 + int(text[2:4]) * 60 + float(text[4:] or 0) for text in (str(earlier), str(later))]
+    return (clock[1] - clock[0]) % 86400
 
 
 def pet_position(position: str) -> dict[str, Any]:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
-from pydicom.valuerep import format_number_as_ds
+from pydicom.uid import RE_VALID_UID, UID, ExplicitVRLittleEndian
 
 from pellucid.dicom import modules
 from pellucid.dicom.attributes import complete, put
-from pellucid.dicom.channels import frames_of
-from pellucid.dicom.classic import CLASSIC, Classic, image_type
-from pellucid.dicom.planes import Planes, planes_of
+from pellucid.dicom.channels import instances_of
+from pellucid.dicom.classic import CLASSIC, Classic, decay_factor, image_type
+from pellucid.dicom.planes import Planes, normal_of, planes_of
 from pellucid.dicom.quantise import Scale, scale_for
 from pellucid.dicom.standard import Iod, iod_of
 from pellucid.errors import InvalidInputError
@@ -49,7 +49,7 @@ def to_datasets(
     if min(image.array.shape) < 1 or max(image.shape[1:]) > 65535:
         raise InvalidInputError(f"is {image.array.shape}; DICOM needs 1 to 65535 rows and columns", field="array")
     series_uid = series_instance_uid or new_uid()
-    if not UID(series_uid).is_valid:
+    if len(series_uid) > 64 or not re.fullmatch(RE_VALID_UID, series_uid):
         raise InvalidInputError(f"is {series_uid!r}; not a DICOM UID", field="series_instance_uid")
     created = created or datetime.now().replace(microsecond=0)
     values = modules.common(image, series_uid=series_uid, series_number=series_number, created=created)
@@ -138,30 +138,30 @@ def _instances(
     image: Image, shared: Dataset, iod: Iod, planes: Planes, scale: Scale, start: datetime
 ) -> Iterator[Dataset]:
     number = 0
-    normal = np.cross(planes.orientation[:3], planes.orientation[3:])
-    for index, channel_values in frames_of(image, start):
+    normal = normal_of(planes.orientation)
+    for index, channel_values in instances_of(image, start):
+        b_value = channel_values.pop("DiffusionBValue", None)
+        if image.modality == "PT":
+            channel_values |= decay_factor({**image.attributes, **channel_values})
         voxels: tuple[Any, ...] = (slice(None), slice(None), slice(None), *index)
-        extension = {k: v for k, v in channel_values.items() if iod.has(k)}
         for plane, position in zip(image.array[voxels], planes.positions, strict=True):
             number += 1
+            values = channel_values | {
+                "SOPInstanceUID": modules.derived_uid(shared.SeriesInstanceUID, number),
+                "InstanceNumber": number,
+                "ImagePositionPatient": position.tolist(),
+                "SliceLocation": float(position @ normal),
+            }
+            if image.modality == "PT":
+                values["ImageIndex"] = number
             dataset = Dataset()
-            dataset.update(shared)
-            put(dataset, extension, iod)
-            if "DiffusionBValue" in channel_values:
+            dataset.update({found.tag: copy(found) for found in shared})
+            put(dataset, values, iod)
+            if b_value is not None:
                 # Not in the classic MR object, but where every vendor's classic diffusion images have it.
-                dataset.DiffusionBValue = float(channel_values["DiffusionBValue"])
-            dataset.SOPInstanceUID = modules.derived_uid(shared.SeriesInstanceUID, number)
-            dataset.InstanceNumber = number
-            dataset.ImagePositionPatient = [format_number_as_ds(float(v)) for v in position]
-            dataset.SliceLocation = format_number_as_ds(float(position @ normal))
-            if shared.Modality == "PT":
-                dataset.ImageIndex = number
-            _put_pixels(dataset, scale.stored(plane))
+                dataset.add_new("DiffusionBValue", "FD", float(b_value))
+            dataset.add_new("PixelData", "OW", scale.stored(plane).astype("<i2", copy=False).tobytes())
             yield with_meta(dataset)
-
-
-def _put_pixels(dataset: Dataset, stored: NDArray[np.int16]) -> None:
-    dataset.add_new("PixelData", "OW", stored.astype("<i2", copy=False).tobytes())
 
 
 def _start(values: dict[str, Any], created: datetime) -> datetime:

@@ -1,0 +1,164 @@
+"""Stored pixel values of an instance: native, or decoded by whatever codec is installed."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from pellucid.errors import InvalidInputError, UnsupportedError
+
+LARGEST_DECODED_BYTES = 4 * 2**30
+"""An instance whose compressed pixels would unfold to more is refused."""
+
+DECODING_ERRORS = (
+    ValueError, RuntimeError, AttributeError, KeyError, TypeError, IndexError, OSError, EOFError, struct.error
+)  # fmt: skip
+"""What codecs raise on broken data."""
+
+_FLOAT = {"FloatPixelData": "<f4", "DoubleFloatPixelData": "<f8"}
+_IMAGECODECS: Mapping[str, str] = {
+    "1.2.840.10008.1.2.4.50": "jpeg8_decode",
+    "1.2.840.10008.1.2.4.51": "jpeg_decode",
+    "1.2.840.10008.1.2.4.57": "ljpeg_decode",
+    "1.2.840.10008.1.2.4.70": "ljpeg_decode",
+    "1.2.840.10008.1.2.4.80": "jpegls_decode",
+    "1.2.840.10008.1.2.4.81": "jpegls_decode",
+    "1.2.840.10008.1.2.4.90": "jpeg2k_decode",
+    "1.2.840.10008.1.2.4.91": "jpeg2k_decode",
+    "1.2.840.10008.1.2.4.110": "jpegxl_decode",
+    "1.2.840.10008.1.2.4.112": "jpegxl_decode",
+    "1.2.840.10008.1.2.4.201": "jpeg2k_decode",
+    "1.2.840.10008.1.2.4.202": "jpeg2k_decode",
+    "1.2.840.10008.1.2.4.203": "jpeg2k_decode",
+}
+"""Transfer syntax → function of imagecodecs, for those that no plug-in of pydicom decodes here."""
+
+
+def stored_values(dataset: Dataset, file: str) -> NDArray[Any]:
+    """The stored values `(frames, rows, columns)`, integers or floats, before any rescaling.
+
+    Raises `InvalidInputError` where the data is shorter than the header says or broken, and `UnsupportedError`,
+    naming the transfer syntax, where no installed codec decodes it.
+    """
+    shape = (int(dataset.get("NumberOfFrames") or 1), int(dataset.Rows), int(dataset.Columns))
+    for keyword, dtype in _FLOAT.items():
+        if keyword in dataset:
+            return _native(_bytes(dataset, keyword, file), shape, np.dtype(dtype), file, keyword)
+    syntax = _transfer_syntax(dataset)
+    bits = int(dataset.BitsAllocated)
+    if not syntax.is_encapsulated:
+        if bits in (8, 16, 32) and syntax.is_little_endian:
+            kind = "i" if dataset.get("PixelRepresentation") else "u"
+            raw = _bytes(dataset, "PixelData", file)
+            return _only_stored_bits(_native(raw, shape, np.dtype(f"<{kind}{bits // 8}"), file, "PixelData"), dataset)
+        return _by_pydicom(dataset, shape, file)
+    if int(np.prod(shape)) * bits / 8 > LARGEST_DECODED_BYTES:
+        raise InvalidInputError(f"would unfold to {shape} of {bits} bits; too large", file=file, field="PixelData")
+    return _decoded(dataset, syntax, shape, file)
+
+
+def _transfer_syntax(dataset: Dataset) -> UID:
+    meta = getattr(dataset, "file_meta", None)
+    given = meta.get("TransferSyntaxUID") if meta is not None else None
+    if given:
+        return UID(given)
+    implicit, little = dataset.original_encoding
+    return ImplicitVRLittleEndian if implicit or little is None else ExplicitVRLittleEndian
+
+
+def _bytes(dataset: Dataset, keyword: str, file: str) -> bytes:
+    try:
+        value = dataset[keyword].value
+    except DECODING_ERRORS as error:
+        raise InvalidInputError(f"cannot be read ({error}). Truncated file?", file=file, field=keyword) from error
+    return value if isinstance(value, bytes) else b""
+
+
+def _native(raw: bytes, shape: tuple[int, int, int], dtype: np.dtype[Any], file: str, keyword: str) -> NDArray[Any]:
+    count = int(np.prod(shape))
+    if len(raw) < count * dtype.itemsize:
+        raise InvalidInputError(
+            f"has {len(raw)} bytes; {shape[0]} x {shape[1]} x {shape[2]} values of {dtype.itemsize} bytes need "
+            f"{count * dtype.itemsize}. Truncated file?",
+            file=file,
+            field=keyword,
+        )
+    return np.frombuffer(raw, dtype, count).reshape(shape)
+
+
+def _only_stored_bits(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
+    """Bits above the high bit are not the pixel's: overlays may live there."""
+    allocated, stored = int(dataset.BitsAllocated), int(dataset.get("BitsStored") or dataset.BitsAllocated)
+    high = int(dataset.get("HighBit") or stored - 1)
+    if stored >= allocated or not stored - 1 <= high < allocated:
+        return values
+    shifted: NDArray[Any] = (values << (allocated - 1 - high)) >> (allocated - stored)
+    return shifted
+
+
+def _decoded(dataset: Dataset, syntax: UID, shape: tuple[int, int, int], file: str) -> NDArray[Any]:
+    from pydicom.pixels.decoders.base import get_decoder
+
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    if available:
+        return _by_pydicom(dataset, shape, file)
+    decode = _imagecodecs_function(syntax)
+    if decode is None:
+        name = syntax.name if syntax.name != str(syntax) else "an unknown one"
+        raise UnsupportedError(
+            f"is {name} ({syntax}); no installed codec decodes it", file=file, field="TransferSyntaxUID"
+        )
+    return _by_imagecodecs(dataset, decode, shape, file)
+
+
+def _by_pydicom(dataset: Dataset, shape: tuple[int, int, int], file: str) -> NDArray[Any]:
+    from pydicom.pixels.utils import pixel_array
+
+    try:
+        values = pixel_array(dataset, raw=True)
+    except DECODING_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InvalidInputError(f"cannot be decoded ({reason})", file=file, field="PixelData") from error
+    return _shaped(values, shape, file)
+
+
+def _imagecodecs_function(syntax: UID) -> Callable[[bytes], NDArray[Any]] | None:
+    import imagecodecs
+
+    name = _IMAGECODECS.get(str(syntax))
+    if name is None:
+        return None
+    codec = getattr(imagecodecs, name.removesuffix("_decode").upper(), None)
+    function: Callable[[bytes], NDArray[Any]] | None = getattr(imagecodecs, name, None)
+    return function if codec is not None and codec.available else None
+
+
+def _by_imagecodecs(
+    dataset: Dataset, decode: Callable[[bytes], NDArray[Any]], shape: tuple[int, int, int], file: str
+) -> NDArray[Any]:
+    from pydicom.encaps import generate_frames
+
+    try:
+        encoded = generate_frames(dataset.PixelData, number_of_frames=shape[0])
+        values = np.stack([decode(frame) for frame in encoded])
+    except DECODING_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InvalidInputError(f"cannot be decoded ({reason})", file=file, field="PixelData") from error
+    if dataset.get("PixelRepresentation") and values.dtype.kind == "u":
+        values = values.view(values.dtype.str.replace("u", "i"))
+    return _only_stored_bits(_shaped(values, shape, file), dataset)
+
+
+def _shaped(values: NDArray[Any], shape: tuple[int, int, int], file: str) -> NDArray[Any]:
+    if values.size != int(np.prod(shape)):
+        raise InvalidInputError(f"decodes to {values.shape}; expected {shape}", file=file, field="PixelData")
+    return values.reshape(shape)

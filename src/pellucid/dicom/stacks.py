@@ -1,0 +1,199 @@
+"""Frames → stacks: which frames make one volume, in what order, with which channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.dicom.channels import channels_of
+from pellucid.dicom.frames import Frame
+from pellucid.dicom.pixels import stored_values
+from pellucid.dicom.planes import Planes, affine_of, normal_of
+from pellucid.errors import InvalidInputError, UnsupportedError
+from pellucid.image import Channel
+
+_SAME_DIRECTION = 1e-3
+_SAME_PLACE_MM = 0.01
+_EXACT_IN_FLOAT32 = 24
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The frames of one image: `places[slice][channel combination]`."""
+
+    places: list[list[Frame]]
+    channels: tuple[Channel, ...]
+    affine: NDArray[np.float64]
+
+    @property
+    def first(self) -> Frame:
+        """The frame that speaks for all."""
+        return self.places[0][0]
+
+    @property
+    def frames(self) -> Iterator[Frame]:
+        """All frames."""
+        return (frame for frames in self.places for frame in frames)
+
+    def array(self) -> NDArray[Any]:
+        """The values `[slice, row, column, *channels]`: float32, or float64 where more than 24 bits are stored."""
+        lengths = tuple(len(channel.values) for channel in self.channels)
+        rows, columns = self.first.shape
+        bits = int(self.first.dataset.get("BitsStored") or self.first.dataset.BitsAllocated)
+        wide = bits > _EXACT_IN_FLOAT32 and "FloatPixelData" not in self.first.dataset
+        pixels = _Decoded()
+        pixels.of(self.first)  # a file that is too short is refused before memory for all is taken
+        flat = np.empty((len(self.places), rows, columns, int(np.prod(lengths))), np.float64 if wide else np.float32)
+        for place, frames in enumerate(self.places):
+            for channel, frame in enumerate(frames):
+                flat[place, :, :, channel] = _values(frame, pixels.of(frame))
+        return flat.reshape((len(self.places), rows, columns, *lengths))
+
+
+def stacks_of(frames: Iterable[Frame]) -> list[Stack]:
+    """The stacks in the frames of one series.
+
+    Frames belong together where size, orientation, pixel spacing, slice thickness and ImageType agree. Slices are
+    ordered along their normal; several frames at one place become channels. Raises `InvalidInputError` where slices
+    are missing, unevenly spaced or incomplete.
+    """
+    return [_stack(group) for group in _groups(frames)]
+
+
+def _groups(frames: Iterable[Frame]) -> list[list[Frame]]:
+    groups: dict[tuple[Any, ...], list[list[Frame]]] = {}
+    for frame in frames:
+        candidates = groups.setdefault(_kind(frame), [])
+        for group in candidates:
+            if _parallel(group[0], frame):
+                group.append(frame)
+                break
+        else:
+            candidates.append([frame])
+    return [group for candidates in groups.values() for group in candidates]
+
+
+def _kind(frame: Frame) -> tuple[Any, ...]:
+    image_type = frame.get("FrameType") or frame.get("ImageType") or []
+    thickness = frame.get("SliceThickness")
+    return (
+        str(frame.dataset.SOPClassUID),
+        frame.shape,
+        tuple(str(part) for part in image_type),
+        round(float(thickness), 2) if thickness else None,
+        str(frame.get("StackID", "")),
+        str(frame.get("ComplexImageComponent", "")),
+    )
+
+
+def _parallel(a: Frame, b: Frame) -> bool:
+    same_spacing = np.allclose(a.pixel_spacing, b.pixel_spacing, rtol=_SAME_DIRECTION, atol=0)
+    return same_spacing and float(abs(a.orientation - b.orientation).max()) < _SAME_DIRECTION
+
+
+def _stack(frames: list[Frame]) -> Stack:
+    first = frames[0]
+    places = _places(frames)
+    counts = {len(place) for place in places}
+    if len(counts) > 1:
+        raise InvalidInputError(
+            f"slice positions have {min(counts)} to {max(counts)} images; expected equally many. Files missing?",
+            file=first.file,
+            field="ImagePositionPatient",
+        )
+    channels, ordered = channels_of(places)
+    spacing = first.get("SpacingBetweenSlices") or first.get("SliceThickness")
+    if len(places) == 1 and not (spacing and float(spacing) != 0):
+        spacing = first.pixel_spacing[0]
+    positions = np.array([place[0].position for place in places])
+    planes = Planes(positions, first.orientation, first.pixel_spacing, abs(float(spacing or 0)))
+    try:
+        affine = affine_of(planes)
+    except InvalidInputError as error:
+        raise InvalidInputError(str(error), file=first.file) from error
+    return Stack(ordered, channels, affine)
+
+
+def _places(frames: list[Frame]) -> list[list[Frame]]:
+    """Frames by place along the normal, lowest first."""
+    normal = normal_of(frames[0].orientation)
+    tolerance = min(_SAME_PLACE_MM, 0.02 * min(frames[0].pixel_spacing))
+    ordered = sorted(frames, key=lambda frame: float(frame.position @ normal))
+    heights = np.array([float(frame.position @ normal) for frame in ordered])
+    numbers = np.concatenate([[0], np.cumsum(np.diff(heights) > tolerance)])
+    places = [[ordered[i] for i, _ in group] for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1])]
+    for place in places:
+        shift = max(float(np.linalg.norm(frame.position - place[0].position)) for frame in place)
+        if shift > 0.05 * max(place[0].pixel_spacing) + tolerance:
+            raise UnsupportedError(
+                f"images of one plane are shifted by {shift:.3f} mm against each other; read them one by one",
+                file=place[0].file,
+                field="ImagePositionPatient",
+            )
+    return places
+
+
+class _Decoded:
+    """The last decoded instance: frames of one instance come in a row."""
+
+    def __init__(self) -> None:
+        self._key: int | None = None
+        self._values: NDArray[Any] = np.zeros((0, 0, 0))
+
+    def of(self, frame: Frame) -> NDArray[Any]:
+        """The stored values of a frame."""
+        if self._key != id(frame.dataset):
+            self._values = stored_values(frame.dataset, frame.file)
+            self._key = id(frame.dataset)
+        plane: NDArray[Any] = self._values[frame.index]
+        return plane[frame.tile] if frame.tile is not None else plane
+
+
+def _values(frame: Frame, stored: NDArray[Any]) -> NDArray[Any]:
+    """Stored values as what they stand for."""
+    if frame.dataset.get("ModalityLUTSequence"):
+        from pydicom.pixels.processing import apply_modality_lut
+
+        return np.asarray(apply_modality_lut(np.asarray(stored), frame.dataset))
+    slope, intercept = rescaling(frame)
+    if slope == 1 and intercept == 0:
+        return stored
+    scaled: NDArray[Any] = stored * np.float64(slope) + intercept
+    return scaled
+
+
+def rescaling(frame: Frame) -> tuple[float, float]:
+    """Slope and intercept from stored to real values: the real-world value mapping, else the modality's own."""
+    mapping = real_world_mapping(frame)
+    if mapping is not None:
+        slope, intercept = mapping.get("RealWorldValueSlope"), mapping.get("RealWorldValueIntercept")
+        return _finite(slope, "RealWorldValueSlope", frame), _finite(intercept, "RealWorldValueIntercept", frame)
+    slope, intercept = frame.get("RescaleSlope", 1), frame.get("RescaleIntercept", 0)
+    return _finite(slope, "RescaleSlope", frame), _finite(intercept, "RescaleIntercept", frame)
+
+
+def real_world_mapping(frame: Frame) -> Any:
+    """The linear real-world value mapping that tells values and unit, or None.
+
+    PET images in a known unit keep that unit: their mappings, where vendors add any, are to others.
+    """
+    if frame.get("Modality") == "PT" and frame.get("Units") in ("BQML", "GML", "CNTS"):
+        return None
+    items = frame.dataset.get("RealWorldValueMappingSequence")
+    item = frame.groups if "RealWorldValueSlope" in frame.groups else items[0] if items else {}
+    return item if item.get("RealWorldValueSlope") is not None and item.get("MeasurementUnitsCodeSequence") else None
+
+
+def _finite(value: Any, keyword: str, frame: Frame) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not np.isfinite(number) or (number == 0 and keyword.endswith("Slope")):
+        raise InvalidInputError(f"is {value!r}; expected a finite number other than 0", file=frame.file, field=keyword)
+    return number
