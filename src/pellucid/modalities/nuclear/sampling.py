@@ -194,18 +194,19 @@ class SinogramSampling:
         pairs = np.stack(np.broadcast_arrays(first, second), axis=-1)
         return pairs.reshape(self.views, self.radial_bins, -1, 2).astype(np.int32)
 
-    def ring_pairs(self) -> NDArray[np.int32]:
-        """(plane, r_a, r_b) of every ring pair that is measured, `[pair, 3]`."""
-        rings, found = self.scanner.rings, []
+    def diagonals(self) -> NDArray[np.int32]:
+        """The ring pairs of every plane, one row for each ring difference.
+
+        A row is: ring difference d, first ring r_a, rings, plane of (r_a, r_a + d), planes from ring to ring.
+        """
+        rings, rows = self.scanner.rings, []
         for first, segment in zip(self.first_planes, self.segments, strict=False):
-            sums = segment.ring_sums(rings)
             for difference in range(segment.minimum, segment.maximum + 1):
-                for plane, total in enumerate(sums, start=first):
-                    ring_a, odd = divmod(int(total) - difference, 2)
-                    ring_b = ring_a + difference
-                    if not odd and 0 <= ring_a < rings and 0 <= ring_b < rings:
-                        found.append((plane, ring_a, ring_b))
-        return np.array(found, np.int32)
+                ring_a, count = max(0, -difference), rings - abs(difference)
+                if count > 0:
+                    plane = first + (2 * ring_a + difference - segment.nearest) // segment.step
+                    rows.append((difference, ring_a, count, plane, 2 // segment.step))
+        return np.array(rows, np.int32)
 
     def end_points_mm(
         self, view: NDArray[np.int64], radial: NDArray[np.int64], plane: NDArray[np.int64]
