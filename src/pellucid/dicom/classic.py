@@ -76,12 +76,10 @@ def _pt_specific(image: Image, created: datetime) -> dict[str, Any]:
     attributes, study = image.attributes, image.study
     date = attributes.get("AcquisitionDate") or study.study_date or created.strftime("%Y%m%d")
     time = attributes.get("AcquisitionTime") or study.study_time or created.strftime("%H%M%S")
-    units = _PET_UNITS.get(image.quantity.name, "NONE" if image.quantity.unit == "1" else "")
     return {
         "SeriesDate": date,
         "SeriesTime": time,
         "SeriesType": ["DYNAMIC" if any(c.name == "time" for c in image.channels) else "STATIC", "IMAGE"],
-        "Units": units or image.quantity.unit.upper()[:16],
         "CountsSource": "EMISSION",
         "DecayCorrection": "NONE",
         "CollimatorType": "NONE",
@@ -140,8 +138,8 @@ def position_of_codes(orientation: Mapping[str, Any], gantry: Mapping[str, Any])
 
 
 def _pt_fixed(image: Image, scale: Scale) -> dict[str, Any]:
-    slices = image.shape[0]
-    values = rescale(scale) | {"NumberOfSlices": slices, "LossyImageCompression": "00"}
+    units = _PET_UNITS.get(image.quantity.name, image.attributes.get("Units", "NONE"))
+    values = rescale(scale) | {"NumberOfSlices": image.shape[0], "Units": units, "LossyImageCompression": "00"}
     if image.quantity.name == "suv_body_weight":
         values["SUVType"] = "BW"
     if image.quantity.name not in _PET_UNITS:

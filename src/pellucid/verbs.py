@@ -1,0 +1,319 @@
+"""The few verbs: read, scan, reconstruct, save, describe; the same in Python, on the command line and over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pellucid.acquisition import Acquisition
+from pellucid.errors import InvalidInputError, UnknownOptionError, UnsupportedError
+from pellucid.image import Image
+from pellucid.modality import HEAD_BYTES, Modality, Reader, all_modalities
+from pellucid.modality import modality as modality_of
+from pellucid.modality import reconstruct as _reconstruct
+from pellucid.parameters import changed
+from pellucid.progress import Progress, no_progress
+from pellucid.study import StudyContext
+
+if TYPE_CHECKING:
+    from pellucid.anatomy import Anatomy
+
+Thing = Acquisition | Image
+
+CONTAINER = ".pellucid.h5"
+_NIFTI = (".nii", ".nii.gz")
+_NO_FOLDERS = (
+    ".dcm", ".dicom", ".ima", ".nrrd", ".mha", ".mhd", ".h5", ".hdf5", ".mat", ".npy", ".npz", ".png", ".jpg",
+    ".jpeg", ".tif", ".tiff", ".img", ".hdr", ".gz", ".zip", ".json",
+)  # fmt: skip
+"""Names that ask for a file of a format that is not written."""
+
+
+@dataclass
+class _Found:
+    """What a path holds: things with the file or folder they came from, and what was passed over, with the reason."""
+
+    things: list[tuple[str, Thing]] = field(default_factory=list)
+    passed_over: list[UnsupportedError] = field(default_factory=list)
+
+
+def read(path: str | Path) -> Thing:
+    """The one signal or image in a file or folder.
+
+    Formats: DICOM, NIfTI, `.pellucid.h5` and every modality's raw formats. Raises `InvalidInputError` where there is
+    none (listing what was tried), more than one (listing what was found), or the file is broken.
+    """
+    things = read_all(path)
+    if len(things) > 1:
+        listed = "; ".join(_title(thing) for thing in things[:8]) + ("; …" if len(things) > 8 else "")
+        raise InvalidInputError(
+            f"holds {len(things)} signals and images, expected one: {listed}. Name one of its files, or use read_all",
+            file=path,
+        )
+    return things[0]
+
+
+def read_all(path: str | Path) -> list[Thing]:
+    """Every signal and image in a file or folder (searched through).
+
+    In a folder, files of no known format are passed over, and so are objects that hold no image, where there is
+    anything else; a broken file of a known format is refused. Raises `InvalidInputError`; see `read`.
+    """
+    return [thing for _, thing in _find(Path(path)).things]
+
+
+def scan(
+    anatomy: Anatomy,
+    protocol: str,
+    name: str | None = None,
+    *,
+    seed: int = 0,
+    study: StudyContext | None = None,
+    progress: Progress = no_progress,
+    **changes: Any,
+) -> Acquisition:
+    """The signal of a digital patient: `scan(anatomy, "mr/t1_gre")` or `scan(anatomy, "mr", "t1_gre")`.
+
+    `changes`: settings of the protocol, checked. `seed`: of the noise. Raises `UnknownOptionError` with the known
+    names for an unknown modality, protocol or setting, `InvalidInputError` for a value out of range.
+    """
+    owner, settings = _protocol(protocol, name)
+    new = changed(settings, changes, f"{owner.key} {protocol}")
+    raw: Acquisition = owner.scan(anatomy, new, seed=seed, study=study, progress=progress)
+    return raw
+
+
+def reconstruct(
+    raw: Acquisition, method: str | None = None, *, progress: Progress = no_progress, **parameters: Any
+) -> Image:
+    """Image from a signal by a named method (default: the modality's choice for this signal).
+
+    Raises `UnknownOptionError` with the known names for an unknown method or parameter, `InvalidInputError` where
+    the method cannot be used on `raw` or a value is out of range.
+    """
+    if not isinstance(raw, Acquisition):
+        raise InvalidInputError(f"is a {type(raw).__name__}; expected a raw signal (an Acquisition)", field="raw")
+    return _reconstruct(raw, method, progress=progress, parameters=parameters)
+
+
+def save(thing: Thing, target: str | Path) -> list[Path]:
+    """Write a signal or an image; the files written.
+
+    An image goes into a folder as a DICOM series (series number: the next free one there) or to `.nii`/`.nii.gz`;
+    a signal goes, without loss, to `.pellucid.h5`. Raises `InvalidInputError` for any other name, and where the
+    file cannot be written or DICOM cannot hold the image.
+    """
+    target = Path(target)
+    name = target.name.lower()
+    if isinstance(thing, Acquisition):
+        if not name.endswith(CONTAINER):
+            raise InvalidInputError(f"is no place for a raw signal; expected a name ending in {CONTAINER}", file=target)
+        return [_save_signal(thing, target)]
+    if not isinstance(thing, Image):
+        raise InvalidInputError(f"is a {type(thing).__name__}; expected a signal or an image", field="thing")
+    from pellucid.dicom import write_nifti, write_series
+
+    if name.endswith(_NIFTI):
+        return [write_nifti(thing, target)]
+    if name.endswith(_NO_FOLDERS) and not target.is_dir():
+        raise InvalidInputError(
+            "is no place for an image; expected a folder (for a DICOM series), .nii or .nii.gz", file=target
+        )
+    return write_series(thing, target, series_number=_free_series_number(target))
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """What a file or folder holds and what can be done with it, as plain data; raises as `read_all` does."""
+    found = _find(Path(path))
+    result: dict[str, Any] = {"path": str(path), "found": [_describe(thing, source) for source, thing in found.things]}
+    if found.passed_over:
+        result["passed_over"] = [str(error) for error in found.passed_over]
+    return result
+
+
+def check(path: str | Path) -> list[str]:
+    """Where the DICOM files of `path` break the standard's definition of their objects, one line each."""
+    from pellucid.dicom.conformance import conformance
+    from pellucid.dicom.read import dataset_of, may_be_dicom
+
+    files = [file for file in _files(Path(path)) if may_be_dicom(file)]
+    if not files:
+        raise InvalidInputError("holds no DICOM file", file=path)
+    return conformance(dataset_of(file) for file in files)
+
+
+def _protocol(protocol: str, name: str | None) -> tuple[Modality, Any]:
+    key, _, rest = protocol.partition("/")
+    wanted = name or rest
+    if not wanted:
+        everything = [f"{owner.key}/{known.name}" for owner in all_modalities() for known in owner.protocols]
+        raise UnknownOptionError("protocol", protocol, everything)
+    owner = modality_of(key)
+    return owner, owner.protocol(wanted).settings
+
+
+def _find(path: Path) -> _Found:
+    if not path.exists():
+        raise InvalidInputError("does not exist", file=path)
+    found = _Found()
+    dicom: list[Path] = []
+    for file in _files(path):
+        with _opened(file) as stream:
+            head = stream.read(HEAD_BYTES)
+        if not _read_raw(file, head, found) and _is_dicom(head, file.name):
+            dicom.append(file)
+    if dicom:
+        _read_dicom(path, dicom, found)
+    if not found.things:
+        raise _nothing(path, found.passed_over)
+    return found
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.is_file())
+    else:
+        yield path
+
+
+def _opened(file: Path) -> Any:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise InvalidInputError(f"cannot be opened ({error.strerror or error})", file=file) from error
+
+
+def _is_dicom(head: bytes, name: str) -> bool:
+    from pellucid.dicom.read import sniff
+
+    return sniff(head, name) and name != "DICOMDIR"
+
+
+def _readers() -> Iterator[tuple[str, tuple[str, ...], Any, Any]]:
+    """Title, extensions, sniff and read of every format that is one file, the modalities' own first."""
+    from pellucid import container
+    from pellucid.dicom import nifti
+
+    for owner in all_modalities():
+        reader: Reader
+        for reader in owner.readers:
+            yield reader.title, reader.extensions, reader.sniff, reader.read
+    yield "Pellucid signal", (CONTAINER,), container.sniff, lambda file: [container.read(file)]
+    yield "NIfTI", _NIFTI, nifti.sniff, lambda file: [nifti.read_nifti(file)]
+
+
+def _read_raw(file: Path, head: bytes, found: _Found) -> bool:
+    """Whether a reader knew the file; the first that can read it is taken."""
+    first: InvalidInputError | None = None
+    for _, _, sniff, reader in _readers():
+        if not sniff(head, file.name):
+            continue
+        try:
+            found.things += [(str(file), thing) for thing in reader(file)]
+        except InvalidInputError as error:
+            first = first or error
+        else:
+            return True
+    if isinstance(first, UnsupportedError):
+        found.passed_over.append(first)
+        return True
+    if first is not None:
+        raise first
+    return False
+
+
+def _read_dicom(path: Path, files: list[Path], found: _Found) -> None:
+    from pellucid.dicom.read import read_all as read_dicom
+
+    images, refused = read_dicom(files)
+    found.things += [(str(path), image) for image in images]
+    found.passed_over += refused
+
+
+def _nothing(path: Path, passed_over: list[UnsupportedError]) -> InvalidInputError:
+    """Why nothing was found: the first refusal, else the formats tried."""
+    if passed_over:
+        return passed_over[0]
+    if path.is_file() and path.stat().st_size == 0:
+        return InvalidInputError("is empty", file=path)
+    formats = [("DICOM", ("",)), *((title, extensions) for title, extensions, _, _ in _readers())]
+    hint = ""
+    if path.is_file():
+        named = [title for title, ends in formats if any(end and path.name.lower().endswith(end) for end in ends)]
+        hint = f"its name says {' or '.join(named)}, its content does not; " if named else ""
+    known = ", ".join(f"{title} ({' '.join(ends)})" if ends[0] else title for title, ends in formats if ends)
+    what = "is in no known format" if path.is_file() else "holds no file of a known format"
+    return InvalidInputError(f"{what}: {hint}tried {known}", file=path)
+
+
+def _save_signal(raw: Acquisition, target: Path) -> Path:
+    from pellucid import container
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        container.write(raw, target)
+    except OSError as error:
+        raise InvalidInputError(f"cannot be written ({error.strerror or error})", file=target) from error
+    return target
+
+
+def _free_series_number(folder: Path) -> int:
+    taken = [file.name.partition("-")[0] for file in folder.glob("*-*.dcm")] if folder.is_dir() else []
+    return max((int(number) for number in taken if number.isdigit()), default=0) + 1
+
+
+def _title(thing: Thing) -> str:
+    text = f" {thing.description!r}" if thing.description else ""
+    if isinstance(thing, Acquisition):
+        return f"{thing.modality} signal{text}"
+    return f"{thing.modality} image{text} {' x '.join(str(n) for n in thing.array.shape)}"
+
+
+def _describe(thing: Thing, source: str) -> dict[str, Any]:
+    if isinstance(thing, Acquisition):
+        return _describe_signal(thing, source)
+    low, high = float(thing.array.min()), float(thing.array.max())
+    channels = {channel.name: f"{len(channel.values)} values [{channel.unit}]" for channel in thing.channels}
+    return {
+        "kind": "image",
+        "source": source,
+        "modality": thing.modality,
+        "description": thing.description,
+        **_study(thing.study),
+        "quantity": thing.quantity.meaning,
+        "unit": thing.quantity.unit,
+        "slices, rows, columns": list(thing.shape),
+        "spacing_mm": [round(value, 6) for value in thing.spacing_mm],
+        "smallest, largest value": [low, high],
+        **({"channels": channels} if channels else {}),
+        "attributes": {keyword: value for keyword, value in thing.attributes.items() if not isinstance(value, list)},
+    }
+
+
+def _describe_signal(raw: Acquisition, source: str) -> dict[str, Any]:
+    owner = modality_of(raw.modality)
+    methods = [
+        {
+            "name": method.name,
+            "title": method.title,
+            "parameters": {parameter.name: parameter.default for parameter in method.parameters},
+        }
+        for method in owner.methods_for(raw)
+    ]
+    return {
+        "kind": "signal",
+        "source": source,
+        "modality": raw.modality,
+        "description": raw.description,
+        **_study(raw.study),
+        "summary": raw.summary(),
+        "default_method": owner.default_method(raw),
+        "methods": methods,
+    }
+
+
+def _study(study: StudyContext) -> dict[str, str]:
+    named = {"patient": study.patient_name, "study": study.study_description, "date": study.study_date}
+    return {label: value for label, value in named.items() if value}
