@@ -28,3 +28,18 @@ def demonstration_study(part: str) -> StudyContext:
 def _uid(what: str) -> str:
     """A UID under 2.25 (DICOM PS3.5 section B.2) that depends on the words alone."""
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, f'https://pellucid.invalid/demonstration/{what}').int}"
+
+
+def phantom_study(name: str) -> StudyContext:
+    """The study of a test object; the same identifiers every time."""
+    return StudyContext(
+        patient_id="PELLUCID-PHANTOM",
+        patient_name="Pellucid^Phantom",
+        patient_sex="O",
+        patient_weight_kg=70.0,
+        study_instance_uid=_uid(f"{name} study"),
+        study_date="20260102",
+        study_time="090000",
+        study_description=f"{name} (simulated)",
+        frame_of_reference_uid=_uid(f"{name} frame of reference"),
+    )

@@ -7,7 +7,11 @@ head.pixels(256, 1.0)                               # voxels with partial volume
 """
 
 from pellucid.anatomy.phantoms.analytic import AnalyticPhantom
+from pellucid.anatomy.phantoms.ct import catphan
 from pellucid.anatomy.phantoms.material import MaterialPhantom, Part
+from pellucid.anatomy.phantoms.mr import relaxation
+from pellucid.anatomy.phantoms.nema import nema_body
+from pellucid.anatomy.phantoms.sets import cylinders, spheres
 from pellucid.anatomy.phantoms.shapes import Box, Clipped, Cylinder, Ellipsoid, Shape, rotation_2d, rotation_3d
 from pellucid.anatomy.phantoms.shepp_logan import shepp_logan, shepp_logan_3d
 
@@ -20,8 +24,13 @@ __all__ = [
     "MaterialPhantom",
     "Part",
     "Shape",
+    "catphan",
+    "cylinders",
+    "nema_body",
+    "relaxation",
     "rotation_2d",
     "rotation_3d",
     "shepp_logan",
     "shepp_logan_3d",
+    "spheres",
 ]

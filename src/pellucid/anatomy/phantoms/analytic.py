@@ -12,6 +12,8 @@ from pellucid.anatomy.phantoms.shapes import Array, Shape
 from pellucid.errors import InvalidInputError
 from pellucid.image import axial_affine
 
+_ENDLESS_MM = 1e9
+
 
 @dataclass(frozen=True, eq=False)
 class AnalyticPhantom:
@@ -83,27 +85,48 @@ def coverage(
     body: Shape, affine: NDArray[np.float64], shape: Sequence[int], oversampling: int
 ) -> tuple[tuple[slice, ...], NDArray[np.float32]]:
     """The part of a grid that a shape touches, and how much of each of its voxels is inside (0 … 1)."""
-    where = _touched(body, affine, shape)
-    index = np.stack(np.meshgrid(*(np.arange(s.start, s.stop) for s in where), indexing="ij"), axis=-1)
-    corners = [np.array(corner) for corner in np.ndindex(2, 2, 2)]
-    inside = np.zeros(index.shape[:-1], np.int8)
-    for corner in [*corners, np.array([0.5, 0.5, 0.5])]:
-        inside += _contains(body, affine, index + (corner - 0.5))
-    fraction = (inside == len(corners) + 1).astype(np.float32)
-    edge = np.nonzero(_grown((inside > 0) & (fraction == 0)))
-    if oversampling > 1:
-        fraction[edge] = _mean_inside(body, affine, index[edge], oversampling)
-    else:
-        fraction = _contains(body, affine, index).astype(np.float32)
+    where = touched(body, affine, shape)
+    fraction = centres_inside(body, affine, where).astype(np.float32)
+    if oversampling > 1 and fraction.size:
+        edge = np.nonzero(_edges(body, affine, fraction))
+        index = np.stack([at + along.start for at, along in zip(edge, where, strict=True)], axis=-1)
+        fraction[edge] = _mean_inside(body, affine, index, oversampling)
     return where, fraction
 
 
-def _grown(edge: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The edge and its neighbours: a curved or thin shape can enter a voxel between its corners."""
-    from scipy.ndimage import binary_dilation
+def centres_inside(body: Shape, affine: NDArray[np.float64], where: tuple[slice, ...]) -> NDArray[np.bool_]:
+    """Whether the centre of each voxel of a part of a grid is in a shape."""
+    slices, rows, columns = (np.arange(part.start, part.stop) for part in where)
+    inside = np.zeros((slices.size, rows.size, columns.size), bool)
+    axes = slice(0, body.dimensions)
+    plane = rows[:, None, None] * affine[axes, 1] + columns[:, None] * affine[axes, 2] + affine[axes, 3]
+    for i, number in enumerate(slices):
+        inside[i] = body.contains(plane + number * affine[axes, 0])
+    return inside
 
-    grown: NDArray[np.bool_] = binary_dilation(edge, np.ones((3, 3, 3), bool)) if edge.any() else ~edge
-    return grown
+
+def touched(body: Shape, affine: NDArray[np.float64], shape: Sequence[int]) -> tuple[slice, ...]:
+    """Index ranges that hold every voxel the shape's bounding box touches; all slices for a 2-D shape."""
+    low, high = body.bounds_mm()
+    if body.dimensions == 2:
+        low, high = np.append(low, -_ENDLESS_MM), np.append(high, _ENDLESS_MM)
+    inverse = np.linalg.inv(affine)
+    terms = [inverse[:3, :3] * corner for corner in (low, high)]
+    first = np.floor(np.minimum(*terms).sum(axis=1) + inverse[:3, 3] - 0.5)
+    last = np.ceil(np.maximum(*terms).sum(axis=1) + inverse[:3, 3] + 0.5) + 1
+    first, last = np.clip(first, 0, shape).astype(int), np.clip(last, 0, shape).astype(int)
+    return tuple(slice(a, max(a, b)) for a, b in zip(first, last, strict=True))
+
+
+def _edges(body: Shape, affine: NDArray[np.float64], inside: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Voxels that the surface may cross: those unlike a neighbour, or all where a shape may slip between centres."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    widest = float(np.linalg.norm(affine[: body.dimensions, :3], axis=0).max())
+    if body.least_width_mm() < 3 * widest:
+        return np.ones(inside.shape, bool)
+    unlike: NDArray[np.bool_] = maximum_filter(inside, 3) != minimum_filter(inside, 3)
+    return unlike
 
 
 def _mean_inside(
@@ -111,27 +134,9 @@ def _mean_inside(
 ) -> NDArray[np.float32]:
     steps = (np.arange(oversampling) + 0.5) / oversampling - 0.5
     depth = steps if body.dimensions == 3 else np.zeros(1)
+    axes = slice(0, body.dimensions)
+    points = index @ affine[axes, :3].T + affine[axes, 3]
     total = np.zeros(len(index), np.float32)
     for offset in np.stack(np.meshgrid(depth, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3):
-        total += _contains(body, affine, index + offset)
+        total += body.contains(points + affine[axes, :3] @ offset)
     return total / np.float32(len(depth) * oversampling**2)
-
-
-def _contains(body: Shape, affine: NDArray[np.float64], index: NDArray[np.float64]) -> NDArray[np.bool_]:
-    rows = slice(0, body.dimensions)
-    return body.contains(index @ affine[rows, :3].T + affine[rows, 3])
-
-
-def _touched(body: Shape, affine: NDArray[np.float64], shape: Sequence[int]) -> tuple[slice, ...]:
-    """Index ranges that hold every voxel the shape's bounding box touches."""
-    low, high = body.bounds_mm()
-    if body.dimensions == 2:
-        corners_z = affine[2, :3] @ np.array(list(np.ndindex(2, 2, 2))).T * 1.0
-        low = np.append(low, affine[2, 3] + min(0.0, float((corners_z * max(shape)).min())))
-        high = np.append(high, affine[2, 3] + max(0.0, float((corners_z * max(shape)).max())))
-    corners = np.array([[(low, high)[pick][axis] for axis, pick in enumerate(picks)] for picks in np.ndindex(2, 2, 2)])
-    inverse = np.linalg.inv(affine)
-    index = corners @ inverse[:3, :3].T + inverse[:3, 3]
-    first = np.clip(np.floor(index.min(axis=0) - 0.5), 0, shape).astype(int)
-    last = np.clip(np.ceil(index.max(axis=0) + 0.5) + 1, 0, shape).astype(int)
-    return tuple(slice(a, max(a, b)) for a, b in zip(first, last, strict=True))

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pellucid.anatomy.anatomy import Anatomy, Fiducial
-from pellucid.anatomy.phantoms.analytic import AnalyticPhantom, coverage
+from pellucid.anatomy.phantoms.analytic import AnalyticPhantom, centres_inside, touched
 from pellucid.anatomy.phantoms.shapes import Shape
 from pellucid.anatomy.tissue import Tissue
 from pellucid.errors import InvalidInputError, UnknownOptionError
 from pellucid.image import axial_affine
 from pellucid.study import StudyContext
 
-_LIMIT_VOXELS = 2**29
+_LIMIT_VOXELS = 2**27
 """More than this is refused before memory is taken."""
 
 
@@ -63,36 +63,34 @@ class MaterialPhantom:
         lows, highs = zip(*(part.shape.bounds_mm() for part in self.parts), strict=True)
         return np.min(lows, axis=0), np.max(highs, axis=0)
 
-    def anatomy(
-        self, spacing_mm: float | Sequence[float] = 1.0, *, margin_mm: float = 10.0, oversampling: int = 3
-    ) -> Anatomy:
-        """The phantom as a labelled volume; each voxel is of the part that covers most of it.
+    def anatomy(self, spacing_mm: float | Sequence[float] = 1.0, *, margin_mm: float = 10.0) -> Anatomy:
+        """The phantom as a labelled volume; each voxel is of the last part that its centre is in.
 
-        `spacing_mm`: one number or (slice, row, column). `margin_mm`: air around. `oversampling`: points per edge of
-        a voxel at a boundary.
+        `spacing_mm`: one number or (slice, row, column). `margin_mm`: air around.
         """
         spacing = np.asarray(spacing_mm, float) * np.ones(3)
         if not np.all(spacing > 0):
             raise InvalidInputError(f"is {spacing.tolist()}; must be > 0", field="spacing_mm")
         low, high = self.bounds_mm()
         size = (high - low)[::-1] + 2 * margin_mm
-        shape = tuple(int(n) for n in np.ceil(size / spacing))
+        slices, rows, columns = (int(n) for n in np.ceil(size / spacing))
+        shape = (slices, rows, columns)
         if np.prod(shape, dtype=float) > _LIMIT_VOXELS:
             raise InvalidInputError(f"gives {shape} voxels; at most {_LIMIT_VOXELS} are allowed", field="spacing_mm")
-        affine = axial_affine(shape, tuple(spacing.tolist()), (low + high) / 2)  # type: ignore[arg-type]
+        affine = axial_affine(shape, (spacing[0], spacing[1], spacing[2]), (low + high) / 2)
         return Anatomy(
             name=self.name,
-            labels=self._labels(affine, shape, oversampling),
+            labels=self._labels(affine, shape),
             affine=affine,
             tissues=self.tissues,
             fiducials=self.fiducials,
             study=self.study,
         )
 
-    def _labels(self, affine: NDArray[np.float64], shape: tuple[int, ...], oversampling: int) -> NDArray[np.uint8]:
+    def _labels(self, affine: NDArray[np.float64], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
         labels = np.zeros(shape, np.uint8)
         index = {tissue.name: i for i, tissue in enumerate(self.tissues)}
         for part in self.parts:
-            where, fraction = coverage(part.shape, affine, shape, oversampling)
-            labels[where][fraction > 0.5] = index[part.tissue]
+            where = touched(part.shape, affine, shape)
+            labels[where][centres_inside(part.shape, affine, where)] = index[part.tissue]
         return labels

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,21 +33,18 @@ def rotation_3d(angle_deg: float, axis: int = 2) -> Array:
     return result
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Shape(ABC):
     """A convex body about `centre_mm` whose own axes are the columns of `rotation`."""
 
-    centre_mm: Array
-    rotation: Array = field(default_factory=lambda: np.eye(0))
-
-    def __post_init__(self) -> None:
-        centre = np.asarray(self.centre_mm, float)
-        rotation = np.asarray(self.rotation, float)
-        rotation = np.eye(centre.size) if rotation.size == 0 else rotation
-        if centre.shape not in ((2,), (3,)) or rotation.shape != (centre.size, centre.size):
-            raise InvalidInputError(f"{centre.shape}, rotation {rotation.shape}", field="centre_mm")
-        object.__setattr__(self, "centre_mm", centre)
-        object.__setattr__(self, "rotation", rotation)
+    def __init__(self, *, centre_mm: ArrayLike, rotation: ArrayLike | None = None) -> None:
+        self.centre_mm: Array = np.asarray(centre_mm, float)
+        size = self.centre_mm.size
+        self.rotation: Array = np.eye(size) if rotation is None else np.asarray(rotation, float)
+        if self.centre_mm.shape not in ((2,), (3,)):
+            raise InvalidInputError(f"is {self.centre_mm.shape}; expected (x, y) or (x, y, z)", field="centre_mm")
+        turn = self.rotation
+        if turn.shape != (size, size) or not np.allclose(turn.T @ turn, np.eye(size), atol=1e-9):
+            raise InvalidInputError(f"must be an orthogonal {size} x {size} matrix", field="rotation")
 
     @abstractmethod
     def _contains(self, own: Array) -> NDArray[np.bool_]:
@@ -95,21 +91,22 @@ class Shape(ABC):
         reach = np.abs(self.rotation) @ self._reach()
         return self.centre_mm - reach, self.centre_mm + reach
 
+    def least_width_mm(self) -> float:
+        """The least width of a box along the own axes that holds the shape."""
+        return 2 * float(np.min(self._reach()))
+
     @property
     def dimensions(self) -> int:
         """2 or 3."""
         return int(self.centre_mm.size)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Ellipsoid(Shape):
     """An ellipse (2-D) or ellipsoid (3-D) by its semi-axes: |A⁻¹ Rᵀ (r − c)| ≤ 1."""
 
-    semi_axes_mm: Array
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "semi_axes_mm", np.asarray(self.semi_axes_mm, float) * np.ones(self.centre_mm.size))
+    def __init__(self, *, centre_mm: ArrayLike, semi_axes_mm: ArrayLike, rotation: ArrayLike | None = None) -> None:
+        super().__init__(centre_mm=centre_mm, rotation=rotation)
+        self.semi_axes_mm = _lengths(semi_axes_mm, self.dimensions, "semi_axes_mm")
 
     def _contains(self, own: Array) -> NDArray[np.bool_]:
         inside: NDArray[np.bool_] = np.sum((own / self.semi_axes_mm) ** 2, axis=-1) <= 1
@@ -130,16 +127,17 @@ class Ellipsoid(Shape):
         return self.semi_axes_mm
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Cylinder(Shape):
     """An elliptic cylinder: two semi-axes across and a length along its own third axis."""
 
-    semi_axes_mm: Array
-    length_mm: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "semi_axes_mm", np.asarray(self.semi_axes_mm, float) * np.ones(2))
+    def __init__(
+        self, *, centre_mm: ArrayLike, semi_axes_mm: ArrayLike, length_mm: float, rotation: ArrayLike | None = None
+    ) -> None:
+        super().__init__(centre_mm=centre_mm, rotation=rotation)
+        if self.dimensions != 3:
+            raise InvalidInputError("a cylinder has three dimensions", field="centre_mm")
+        self.semi_axes_mm = _lengths(semi_axes_mm, 2, "semi_axes_mm")
+        self.length_mm = float(_lengths(length_mm, 1, "length_mm")[0])
 
     def _contains(self, own: Array) -> NDArray[np.bool_]:
         across = np.sum((own[..., :2] / self.semi_axes_mm) ** 2, axis=-1) <= 1
@@ -161,15 +159,12 @@ class Cylinder(Shape):
         return np.array([*self.semi_axes_mm, self.length_mm / 2])
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Box(Shape):
     """A rectangle (2-D) or box (3-D) by its edge lengths."""
 
-    size_mm: Array
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "size_mm", np.asarray(self.size_mm, float) * np.ones(self.centre_mm.size))
+    def __init__(self, *, centre_mm: ArrayLike, size_mm: ArrayLike, rotation: ArrayLike | None = None) -> None:
+        super().__init__(centre_mm=centre_mm, rotation=rotation)
+        self.size_mm = _lengths(size_mm, self.dimensions, "size_mm")
 
     def _contains(self, own: Array) -> NDArray[np.bool_]:
         inside: NDArray[np.bool_] = np.all(np.abs(own) <= self.size_mm / 2, axis=-1)
@@ -187,25 +182,25 @@ class Box(Shape):
         return self.size_mm / 2
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Clipped(Shape):
     """What lies in another shape and below every plane: n · (r − c) ≤ d, with c this shape's centre.
 
     Its Fourier transform has no closed form here; `fourier` raises `UnsupportedError`.
     """
 
-    shape: Shape
-    planes: Sequence[tuple[Sequence[float], float]]
+    def __init__(self, *, centre_mm: ArrayLike, shape: Shape, planes: Sequence[tuple[Sequence[float], float]]) -> None:
+        super().__init__(centre_mm=centre_mm)
+        self.shape = shape
+        self.planes = tuple(planes)
 
     def _contains(self, own: Array) -> NDArray[np.bool_]:
-        inside = self.shape.contains(own @ self.rotation.T + self.centre_mm)
+        inside = self.shape.contains(own + self.centre_mm)
         for normal, offset in self.planes:
             inside &= own @ np.asarray(normal, float) <= offset
         return inside
 
     def _interval(self, origins: Array, directions: Array) -> tuple[Array, Array]:
-        back = self.rotation.T
-        entry, leave = self.shape.interval(origins @ back + self.centre_mm, directions @ back)
+        entry, leave = self.shape.interval(origins + self.centre_mm, directions)
         for normal, offset in self.planes:
             slope, rest = directions @ np.asarray(normal, float), offset - origins @ np.asarray(normal, float)
             crossing = rest / slope
@@ -219,8 +214,16 @@ class Clipped(Shape):
 
     def _reach(self) -> Array:
         low, high = self.shape.bounds_mm()
-        reach: Array = np.abs(self.rotation.T) @ np.maximum(np.abs(low - self.centre_mm), np.abs(high - self.centre_mm))
+        reach: Array = np.maximum(np.abs(low - self.centre_mm), np.abs(high - self.centre_mm))
         return reach
+
+
+def _lengths(given: ArrayLike, count: int, field: str) -> Array:
+    """`count` positive lengths from one or as many numbers."""
+    values = np.asarray(given, float)
+    if values.shape not in ((), (count,)) or not np.all(values > 0):
+        raise InvalidInputError(f"is {given!r}; expected {count} lengths > 0", field=field)
+    return values * np.ones(count)
 
 
 def _over(numerator: Array, x: Array, limit: float) -> Array:
