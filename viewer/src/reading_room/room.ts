@@ -1,8 +1,7 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { findSeries, findStudy, messageOf, type Study } from "../api";
-import { sameDirection, normalOf } from "../geometry";
 import type { Stack, Window } from "../series";
-import { bringCursorTo, gridOnce, linked, makeCell, type Camera, type Cell } from "../viewing";
+import { bringCursorTo, gridOnce, linked, makeCell, parallel, type Camera, type Cell } from "../viewing";
 import { activeTool, type Tool } from "../viewport";
 import { brightnessOf, resetBrightness, sameKind, setWindow } from "../window_level";
 import { hasPictures, roomSeries, type RoomSeries } from "./room_series";
@@ -28,7 +27,7 @@ export class Room {
       makeCell("coronal", "coronal", this.base),
       makeCell("sagittal", "sagittal", this.base),
     ],
-    compare: [makeCell("left", "acquired", this.base), makeCell("right", "acquired", this.second)],
+    compare: [makeCell("left", "acquired", this.base), makeCell("right", "acquired", this.second, this.base)],
   };
 
   readonly cells: ReadonlySignal<readonly Cell[]> = computed(() => this.layouts[this.layout.value]);
@@ -57,7 +56,9 @@ export class Room {
     try {
       const [study] = await Promise.all([findStudy(this.studyUid), this.refreshSeries()]);
       this.study.value = study;
-      const first = this.series.value.find((series) => hasPictures(series.summary));
+      // Positron pictures are read over others: the anatomy comes first.
+      const pictures = this.series.value.filter((series) => hasPictures(series.summary));
+      const first = pictures.find((series) => series.summary.modality !== "PT") ?? pictures[0];
       if (!first) {
         this.error.value = "This study holds no pictures. Open another from the list.";
         return;
@@ -75,7 +76,8 @@ export class Room {
   async refreshSeries(): Promise<void> {
     const found = await findSeries(this.studyUid);
     const known = new Map(this.series.value.map((series) => [series.summary.uid, series]));
-    this.series.value = found.map((summary) => known.get(summary.uid) ?? roomSeries(summary));
+    const all = found.map((summary) => known.get(summary.uid) ?? roomSeries(summary));
+    this.series.value = [...all.filter((series) => hasPictures(series.summary)), ...all.filter((series) => !hasPictures(series.summary))];
   }
 
   /** Shows a series (one of its stacks) in the active viewport. */
@@ -106,7 +108,10 @@ export class Room {
   setCamera(cell: Cell, camera: Camera): void {
     cell.camera.value = camera;
     if (this.layout.value !== "compare" || !linked.value) return;
-    for (const other of this.cells.value) if (other !== cell && moveTogether(cell, other)) other.camera.value = camera;
+    const stack = cell.stack.value;
+    for (const other of this.cells.value) {
+      if (stack && other.stack.value && parallel(stack, other.stack.value)) other.camera.value = camera;
+    }
   }
 
   setWindow(cell: Cell, window: Window): void {
@@ -150,11 +155,4 @@ export class Room {
   titleOf(stack: Stack | undefined): string {
     return this.seriesOf(stack)?.title ?? "";
   }
-}
-
-/** Whether panning one viewport makes sense for the other: parallel planes in one frame of reference. */
-function moveTogether(a: Cell, b: Cell): boolean {
-  const [first, second] = [a.orientation.value, b.orientation.value];
-  if (!first || !second || a.stack.value?.frameOfReferenceUid !== b.stack.value?.frameOfReferenceUid) return false;
-  return sameDirection(normalOf(first), normalOf(second), 1e-3) && sameDirection(first.right, second.right, 1e-3);
 }

@@ -39,19 +39,22 @@ function StripEntry({ room, series, shown, active }: StripEntryProps) {
         class={["strip-button", shown && "strip-shown", active && "strip-active"].filter(Boolean).join(" ")}
         aria-pressed={active}
         disabled={!pictures}
+        title={pictures ? series.title : `${series.title}: holds no pictures`}
         data-series={summary.uid}
         onClick={() => void room.show(series)}
       >
-        <span class="thumbnail">
-          {pictures && !broken.value ? (
-            <img src={summary.thumbnailUrl} alt="" loading="lazy" onError={() => (broken.value = true)} />
-          ) : (
-            <span class="soft">{pictures ? "No preview" : "No pictures"}</span>
-          )}
-        </span>
+        {pictures && (
+          <span class="thumbnail">
+            {broken.value ? (
+              <span class="soft">No preview</span>
+            ) : (
+              <img src={summary.thumbnailUrl} alt="" loading="lazy" onError={() => (broken.value = true)} />
+            )}
+          </span>
+        )}
         <span class="strip-title">
           <Tag>{summary.modality}</Tag>
-          <span class="soft">{summary.instances}</span>
+          {pictures && <span class="soft">{summary.instances}</span>}
         </span>
         <span class="strip-text">{summary.description || `Series ${summary.number}`}</span>
       </button>

@@ -27,7 +27,7 @@ export function gridOf(stack: Stack): Grid | string {
   const normal = normalOf(first);
   const along = stack.planes.map((plane) => dot(subtract(plane.origin, first.origin), normal));
   const gaps = along.slice(1).map((value, index) => value - along[index]!);
-  const gap = [...gaps].sort((a, b) => a - b)[Math.floor(gaps.length / 2)]!;
+  const gap = [...gaps].sort((a, b) => a - b)[(gaps.length - 1) >> 1]!;
   if (!(gap > 1e-3)) return "Several of its slices are at the same place.";
   const slices = Math.round(along.at(-1)! / gap) + 1;
   if (slices > MOST_FILLED * stack.planes.length) return "The gaps between its slices are too large.";

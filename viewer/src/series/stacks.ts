@@ -1,4 +1,4 @@
-import { number, TAG, text, type Dataset } from "../dicom";
+import { TAG, text, type Dataset } from "../dicom";
 import { dot, normalOf, sameDirection, type Vec3 } from "../geometry";
 import { framesOf, type Frame, type FramePlane } from "./frames";
 import { petScale, type ValueScale } from "./suv";
@@ -50,7 +50,12 @@ const shapeKey = ({ pixels, plane }: Frame): string =>
 
 function grouped<T>(items: readonly T[], key: (item: T) => string): T[][] {
   const groups = new Map<string, T[]>();
-  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  for (const item of items) {
+    const name = key(item);
+    const group = groups.get(name);
+    if (group) group.push(item);
+    else groups.set(name, [item]);
+  }
   return [...groups.values()];
 }
 
@@ -108,9 +113,6 @@ function scaleOf(frames: readonly Frame[]): ValueScale {
   if (modality === "CT") return { factor: 1, unit: ["", "HU"].includes(first.rescaleType) ? "HU" : first.rescaleType };
   return { factor: 1, unit: ["", "US", "NONE"].includes(first.rescaleType) ? "" : first.rescaleType };
 }
-
-/** Voxel centres' distance along the normal between the first two frames [mm]. */
-export const thicknessOf = (stack: Stack): number | undefined => number(stack.frames[0]!.dataset, TAG.SliceThickness);
 
 /** The normal of all planes of a stack. */
 export const stackNormal = (stack: Stack): Vec3 => normalOf(stack.planes[0]!);

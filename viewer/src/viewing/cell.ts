@@ -5,6 +5,7 @@ import {
   fit,
   movedToPlane,
   normalOf,
+  sameDirection,
   scale,
   STANDARD,
   type Orientation,
@@ -62,7 +63,13 @@ export function gridOnce(stack: Stack): Grid | string {
   return known;
 }
 
-export function makeCell(id: string, plane: CellPlane, stack: Signal<Stack | undefined>): Cell {
+/** `partner`: the stack beside this one; where they move together, both are fitted to it and so equally large. */
+export function makeCell(
+  id: string,
+  plane: CellPlane,
+  stack: Signal<Stack | undefined>,
+  partner?: ReadonlySignal<Stack | undefined>,
+): Cell {
   const size = signal<Size>({ width: 0, height: 0 });
   const camera = signal<Camera | undefined>(undefined);
   const orientation = computed(() => stack.value && orientationOf(stack.value, plane));
@@ -75,7 +82,9 @@ export function makeCell(id: string, plane: CellPlane, stack: Signal<Stack | und
   const sliceIndex = computed(() => (slicing.value && point.value ? nearestSlice(slicing.value, point.value) : 0));
   const view = computed((): PlaneView | undefined => {
     if (!stack.value || !orientation.value || !slicing.value || size.value.width === 0) return undefined;
-    const shown = camera.value ?? fit(orientation.value, extentOf(stack.value, plane), size.value);
+    const beside = partner?.value;
+    const fitted = linked.value && beside && parallel(stack.value, beside) ? beside : stack.value;
+    const shown = camera.value ?? fit(orientation.value, extentOf(fitted, plane), size.value);
     const position = slicing.value.positions[sliceIndex.value]!;
     const centre = movedToPlane(shown.centre, normalOf(orientation.value), position);
     return { ...orientation.value, centre, mmPerPixel: shown.mmPerPixel };
@@ -87,6 +96,13 @@ function orientationOf(stack: Stack, plane: CellPlane): Orientation {
   if (plane !== "acquired") return STANDARD[plane];
   const { right, down } = stack.planes[0]!;
   return { right, down };
+}
+
+/** Whether two stacks' pictures lie over each other: parallel planes in one frame of reference. */
+export function parallel(a: Stack, b: Stack): boolean {
+  if (a.frameOfReferenceUid !== b.frameOfReferenceUid) return false;
+  const [first, second] = [a.planes[0]!, b.planes[0]!];
+  return sameDirection(first.right, second.right, 1e-3) && sameDirection(first.down, second.down, 1e-3);
 }
 
 function slicingOf(stack: Stack, plane: CellPlane): Slicing | undefined {

@@ -7,7 +7,8 @@ import { gridOnce, type StackPixels } from "../viewing";
 import { renderingEngine } from "./engine";
 import { cameraOf, ViewportType, type Overlay, type Scene, type SliceRenderer } from "./scene";
 
-const volumeIdOf = (pixels: StackPixels): string => `pellucid-volume:${pixels.stack.key}`;
+/** "derived:" keeps Cornerstone from asking an image loader for the volume's slices. */
+const volumeIdOf = (pixels: StackPixels): string => `derived:volume/${pixels.stack.key}`;
 
 /** Puts a stack into Cornerstone as a volume, once all its frames are here. */
 async function ensureVolume(pixels: StackPixels): Promise<void> {
@@ -68,7 +69,7 @@ export class VolumeRenderer implements SliceRenderer {
 
   constructor(
     private readonly id: string,
-    element: HTMLDivElement,
+    private readonly element: HTMLDivElement,
   ) {
     renderingEngine().enableElement({
       viewportId: id,
@@ -88,7 +89,8 @@ export class VolumeRenderer implements SliceRenderer {
       ...(overlay ? [{ volumeId: volumeIdOf(overlay.pixels), blendMode: Enums.BlendModes.MAXIMUM_INTENSITY_BLEND }] : []),
     ];
     const key = inputs.map(({ volumeId }) => volumeId).join();
-    if (this.shown !== key) {
+    const changed = this.shown !== key;
+    if (changed) {
       await this.viewport.setVolumes(inputs);
       this.shown = key;
       this.painted.clear();
@@ -96,7 +98,17 @@ export class VolumeRenderer implements SliceRenderer {
     this.paintBase(pixels, window, inverted);
     if (overlay) this.paintOverlay(overlay);
     this.viewport.setCamera(cameraOf(view, size));
+    // The rendering that uploads a volume's texture does not show it yet.
+    if (changed) await this.rendered();
     this.viewport.render();
+  }
+
+  /** Renders and resolves when that is on the screen. */
+  private rendered(): Promise<void> {
+    return new Promise((resolve) => {
+      this.element.addEventListener(Enums.Events.IMAGE_RENDERED, () => resolve(), { once: true });
+      this.viewport.render();
+    });
   }
 
   private paintBase(pixels: StackPixels, window: Window, inverted: boolean): void {
