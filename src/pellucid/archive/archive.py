@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pellucid.archive.objects import ObjectDamagedError, Objects
 from pellucid.archive.query import Match, Query
 from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSource
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyRow
+from pellucid.archive.workplace import Workplace
 
 _RECORD_COLUMNS = [
     getattr(InstanceRow, name) for name in InstanceRecord.__dataclass_fields__ if name != "study_instance_uid"
@@ -36,21 +36,20 @@ class Limits:
 
 
 class Archive:
-    """Images and raw signals in a folder: `index.sqlite` and `objects/`.
+    """Images and raw signals in a folder: `index.sqlite`, `objects/`, and `incoming/` for what is on its way.
 
-    Safe for use from many threads. Every method that stores or deletes is one transaction.
+    Safe for use from many threads, and from several processes. Every method that stores or deletes is one transaction.
     """
 
     def __init__(self, folder: Path, *, limits: Limits | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.limits = limits or Limits()
-        self.incoming = folder / "incoming"
-        """For files that are being received; whatever a crash left there is removed when the archive opens."""
-        shutil.rmtree(self.incoming, ignore_errors=True)
-        self.incoming.mkdir()
-        self.objects = Objects(folder / "objects")
         self._database = Database(folder / "index.sqlite")
+        unfinished: list[str] = []
+        self._workplace = Workplace(folder / "incoming", unfinished.extend)
+        self.objects = Objects(folder / "objects", self._workplace)
+        self._remove_unnamed(set(unfinished))
 
     def __enter__(self) -> Self:
         return self
@@ -60,9 +59,15 @@ class Archive:
     ) -> None:
         self.close()
 
+    @property
+    def incoming(self) -> Path:
+        """A folder for files on their way in; removed when the archive closes."""
+        return self._workplace.folder
+
     def close(self) -> None:
-        """Close the index."""
+        """Close the index and remove what was on its way in."""
         self._database.close()
+        self._workplace.close()
 
     # Storing
 

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pellucid.archive.metadata import Parsed, parse
+from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyRow
 
@@ -125,6 +126,7 @@ class Batch:
             with self._archive.writing() as session:
                 inserted = {p.instance["object_sha256"] for p in staged.parsed.values() if _insert(session, p)}
                 session.add_all(staged.rows)
+                self._require_objects(staged.held)
                 session.flush()
                 session.add_all(staged.sources.values())
                 inserted |= {row.object_sha256 for row in staged.rows}
@@ -147,6 +149,12 @@ class Batch:
             self.commit()
         else:
             self.discard()
+
+    def _require_objects(self, names: list[str]) -> None:
+        """The index must never name an object that is not there."""
+        for name in names:
+            if not self._archive.objects.exists(name):
+                raise ObjectDamagedError(f"object {name} was removed while it was being stored")
 
     def _put(self, source: bytes | Path) -> str:
         name = self._archive.objects.put(source)

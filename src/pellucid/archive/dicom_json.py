@@ -57,9 +57,11 @@ class DicomJson:
         return result
 
     def _element(self, dataset: Dataset, tag: Any, path: str) -> dict[str, Any] | None:
-        raw = dataset.get_item(tag)
+        raw = dataset.get_item(tag, keep_deferred=True)
         if tag in PIXEL_TAGS and not isinstance(raw.value, list):
             return {"vr": "OW" if raw.VR in (None, "OB or OW") else raw.VR, "BulkDataURI": self.bulk_uri + path}
+        if raw.VR in _BINARY_VRS and raw.value is None:  # too long to have been read
+            return {"vr": raw.VR, "BulkDataURI": self.bulk_uri + path}
         try:
             element = dataset[tag]
             if element.VR == "SQ":

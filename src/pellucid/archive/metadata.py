@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import unicodedata
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -20,15 +22,27 @@ import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from pellucid.archive.dicom_json import PIXEL_TAGS, UNREADABLE, DicomJson
 from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
 
+NATIVE_SYNTAXES = frozenset(
+    {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian}
+)
+"""Transfer syntaxes whose pixels are plain samples; in any other they are encapsulated (PS3.5 annex A.4)."""
+
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _DEFER_BYTES = 1 << 16
 _pydicom_lock = Lock()
+_reading_quietly = ContextVar("reading_quietly", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +70,8 @@ def parse(source: bytes | Path, *, inflated_limit: int) -> Parsed:
         try:
             with quiet_pydicom():
                 dataset = pydicom.dcmread(file, defer_size=_DEFER_BYTES if isinstance(source, Path) else None)
+                if syntax != DeflatedExplicitVRLittleEndian:
+                    _require_end(dataset, file, size)
                 return _parsed(dataset, syntax, size, _digest(file, start))
         except StoreRefusedError:
             raise
@@ -67,13 +83,22 @@ def parse(source: bytes | Path, *, inflated_limit: int) -> Parsed:
 
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """Read without warnings: they quote values, and values may identify a patient.
+    """Read without warnings and logs: they quote values, and values may identify a patient.
 
     One thread at a time, because Python's warning filters belong to the whole process.
     """
+    logging.getLogger("pydicom").addFilter(_unless_quiet)  # a second time does nothing
     with _pydicom_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        token = _reading_quietly.set(True)
+        try:
+            yield
+        finally:
+            _reading_quietly.reset(token)
+
+
+def _unless_quiet(_record: logging.LogRecord) -> bool:
+    return not _reading_quietly.get()
 
 
 def read_dataset(file: BinaryIO) -> FileDataset:
@@ -122,6 +147,20 @@ def _refuse_bomb(file: BinaryIO, start: int, limit: int) -> None:
                 raise StoreRefusedError(f"inflates to more than {limit} bytes", FailureReason.OUT_OF_RESOURCES)
             chunk = inflater.unconsumed_tail
     file.seek(0)
+
+
+def _require_end(dataset: Dataset, file: BinaryIO, size: int) -> None:
+    """Refuse a file that ends within an element; pydicom reads what there is without a word."""
+    if not len(dataset):
+        raise _cannot_understand("holds no readable attributes: truncated or damaged?")
+    last: Any = dataset.get_item(max(dataset.keys()), keep_deferred=True)
+    defined = isinstance(last, RawDataElement) and last.length != 0xFFFFFFFF
+    end = last.value_tell + last.length if defined else size - 8
+    file.seek(max(0, min(end, size)))
+    tail = file.read(8)
+    delimiter = tail in (b"\xfe\xff\xdd\xe0\0\0\0\0", b"\xff\xfe\xe0\xdd\0\0\0\0")
+    if end > size or (defined and len(tail) < 8 and tail.strip(b"\0")) or not (defined or delimiter):
+        raise _cannot_understand(f"ends at byte {size} within an attribute: truncated")
 
 
 def _digest(file: BinaryIO, start: int) -> str:
@@ -206,7 +245,7 @@ def _pixel_layout(dataset: FileDataset, syntax: UID, size: int) -> dict[str, Any
     tag = next((tag for tag in PIXEL_TAGS if tag in dataset), None)
     if tag is None:
         return {"pixel_tag": "", "pixel_offset": -1, "pixel_length": 0}
-    element = dataset.get_item(tag)
+    element = dataset.get_item(tag, keep_deferred=True)
     length, offset = _length_and_offset(element, size)
     if syntax == DeflatedExplicitVRLittleEndian:
         return {"pixel_tag": f"{tag:08X}", "pixel_offset": -1, "pixel_length": length}
@@ -214,7 +253,7 @@ def _pixel_layout(dataset: FileDataset, syntax: UID, size: int) -> dict[str, Any
         raise _cannot_understand(
             f"ends at byte {size}, within its pixel data of {length} bytes: truncated", "PixelData"
         )
-    if not syntax.is_compressed:
+    if syntax in NATIVE_SYNTAXES:
         _require_all_frames(dataset, length)
     return {"pixel_tag": f"{tag:08X}", "pixel_offset": offset, "pixel_length": length}
 

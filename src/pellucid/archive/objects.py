@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import obstore
 from obstore.store import LocalStore
 
+from pellucid.archive.workplace import Workplace
 from pellucid.errors import PellucidError
 
 _CHUNK = 1 << 20
@@ -26,11 +28,12 @@ class Objects:
     """Content-addressed objects in a folder.
 
     An object that is being stored is held (`put` … `release`), so that no one else who gives up the same content
-    removes it meanwhile.
+    removes it meanwhile, and so that it is known as unfinished after a crash.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workplace: Workplace) -> None:
         self.folder = folder
+        self._workplace = workplace
         self._store = LocalStore(prefix=folder, mkdir=True)
         self._held: Counter[str] = Counter()
         self._lock = Lock()
@@ -40,6 +43,7 @@ class Objects:
         name = sha256_of(source)
         with self._lock:
             self._held[name] += 1
+            self._workplace.mark(name)
         try:
             if self._size(name) != _size_of(source):
                 obstore.put(self._store, _path(name), source)
@@ -55,20 +59,22 @@ class Objects:
             self._held[name] -= 1
             if self._held[name] <= 0:
                 del self._held[name]
+                self._workplace.unmark(name)
 
     def is_held(self, name: str) -> bool:
         """Whether someone is storing this object now."""
-        return name in self._held
+        return self._workplace.is_marked(name)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such an object."""
+        return self._size(name) >= 0
 
     def remove_unless_held(self, name: str) -> None:
         """Remove an object that the index does not name, unless someone is storing the same content now."""
         with self._lock:
-            if name in self._held:
-                return
-            try:
-                obstore.delete(self._store, _path(name))
-            except FileNotFoundError:
-                return
+            if not self.is_held(name):
+                with suppress(FileNotFoundError):
+                    obstore.delete(self._store, _path(name))
 
     def check(self, name: str) -> None:
         """Read the object again; raises `ObjectDamagedError` where it does not have its checksum."""

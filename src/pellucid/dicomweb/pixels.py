@@ -16,7 +16,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, HTJ2KL
 
 from pellucid.archive import Archive, InstanceRecord
 from pellucid.archive.dicom_json import UNREADABLE
-from pellucid.archive.metadata import quiet_pydicom
+from pellucid.archive.metadata import NATIVE_SYNTAXES, quiet_pydicom
 from pellucid.dicomweb.problems import RequestError
 
 HTJ2K_SYNTAXES = (str(HTJ2KLossless), str(HTJ2KLosslessRPCL))
@@ -69,7 +69,7 @@ class Pixels:
     @property
     def is_native(self) -> bool:
         """Whether the frames are stored as plain samples."""
-        return not UID(self.record.transfer_syntax_uid).is_compressed
+        return self.record.transfer_syntax_uid in NATIVE_SYNTAXES
 
     @property
     def stored_media_type(self) -> str:

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from pellucid.archive import Archive, InstanceRecord
 from pellucid.archive.dicom_json import PIXEL_TAGS, UNREADABLE, little_endian
-from pellucid.archive.metadata import quiet_pydicom
+from pellucid.archive.metadata import NATIVE_SYNTAXES, quiet_pydicom
 from pellucid.dicomweb.accept import ANY, MULTIPART, MediaRange, not_acceptable
 from pellucid.dicomweb.multipart import MultipartWriter, Part
 from pellucid.dicomweb.pixels import HTJ2K_SYNTAXES, OCTETS, Pixels
@@ -141,7 +141,7 @@ def _explicit_little_endian(data: bytes, record: InstanceRecord) -> bytes:
     try:
         with quiet_pydicom():
             dataset = pydicom.dcmread(io.BytesIO(data))
-            if UID(record.transfer_syntax_uid).is_compressed and record.pixel_tag:
+            if record.transfer_syntax_uid not in NATIVE_SYNTAXES and record.pixel_tag:
                 dataset.decompress(generate_instance_uid=False)
             elif record.transfer_syntax_uid == ExplicitVRBigEndian:
                 _swap(dataset)
