@@ -6,13 +6,16 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
 
 from pellucid import __version__
 from pellucid.errors import CancelledError, InvalidInputError, PellucidError
+
+if TYPE_CHECKING:
+    from pellucid.server import Settings as ServerSettings
 
 app = typer.Typer(
     name="pellucid",
@@ -34,9 +37,9 @@ Output = Annotated[
 Settings = Annotated[
     list[str] | None, Option("--set", help="A parameter as name=value; may be repeated.", metavar="NAME=VALUE")
 ]
-DataFolder = Annotated[Path, Option("--data", help="The folder that holds the archive.")]
-Host = Annotated[str, Option(help="The address to listen on.")]
-Port = Annotated[int, Option(help="The port to listen on.", min=0, max=65535)]
+DataFolder = Annotated[Path | None, Option("--data", help="The folder that holds the archive [pellucid-data].")]
+Host = Annotated[str | None, Option(help="The address to listen on [127.0.0.1].")]
+Port = Annotated[int | None, Option(help="The port to listen on [8470]; 0: any free one.", min=0, max=65535)]
 
 
 def run(arguments: list[str]) -> int:
@@ -132,21 +135,19 @@ def convert(file: File, output: Output) -> None:
 
 
 @app.command()
-def serve(data: DataFolder = Path("pellucid-data"), host: Host = "127.0.0.1", port: Port = 8470) -> None:
+def serve(data: DataFolder = None, host: Host = None, port: Port = None) -> None:
     """Start the archive, the viewer and the job server."""
-    from pellucid.server import Settings as ServerSettings
     from pellucid.server import serve as start
 
-    start(ServerSettings(data=data, host=host, port=port))
+    start(_server_settings(data, host, port), ready=lambda address: typer.echo(f"Pellucid is ready: {address}"))
 
 
 @app.command()
-def demo(data: DataFolder = Path("pellucid-data"), host: Host = "127.0.0.1", port: Port = 8470) -> None:
+def demo(data: DataFolder = None, host: Host = None, port: Port = None) -> None:
     """Start the server with a demonstration patient, scanned on the first start."""
     from pellucid.demo import start_with_demonstration
-    from pellucid.server import Settings as ServerSettings
 
-    start_with_demonstration(ServerSettings(data=data, host=host, port=port))
+    start_with_demonstration(_server_settings(data, host, port))
 
 
 @app.callback(invoke_without_command=True)
@@ -159,6 +160,14 @@ def _options(
         raise typer.Exit
     if threads is not None:
         os.environ["PELLUCID_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(threads)
+
+
+def _server_settings(data: Path | None, host: str | None, port: int | None) -> ServerSettings:
+    """Settings: what was given here, else the environment, `pellucid.toml` and the defaults."""
+    from pellucid.server import Settings
+
+    given: dict[str, Any] = {"data": data, "host": host, "port": port}
+    return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
 def _pairs(settings: list[str] | None) -> dict[str, Any]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
 
 from pellucid.errors import InvalidInputError
 from pellucid.server.app import create_app
@@ -13,8 +17,13 @@ from pellucid.server.settings import Settings
 _GRACE_SECONDS = 3
 
 
-def serve(settings: Settings, *, platform: Platform | None = None) -> None:
-    """Serve until Ctrl-C or SIGTERM; raises `InvalidInputError` where it must not or cannot listen."""
+def serve(
+    settings: Settings, *, platform: Platform | None = None, ready: Callable[[str], None] = lambda _: None
+) -> None:
+    """Serve until Ctrl-C or SIGTERM; `ready` is called with the address as soon as it answers.
+
+    Raises `InvalidInputError` where it must not or cannot listen.
+    """
     import uvicorn
 
     if not is_loopback(settings.host):
@@ -35,4 +44,16 @@ def serve(settings: Settings, *, platform: Platform | None = None) -> None:
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    uvicorn.Server(config).run()
+    server = uvicorn.Server(config)
+    threading.Thread(target=_announce, args=(server, ready), daemon=True).start()
+    server.run()
+
+
+def _announce(server: Any, ready: Callable[[str], None]) -> None:
+    """Wait until the server listens; the port is read back because 0 asks for any free one."""
+    while not server.started:
+        if server.should_exit:
+            return
+        time.sleep(0.02)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    ready(f"http://{host}:{port}/")
