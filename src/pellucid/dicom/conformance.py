@@ -95,8 +95,8 @@ def _pixels(dataset: Dataset) -> Iterator[str]:
         if keyword not in dataset or (syntax is not None and syntax.is_encapsulated):
             continue
         per_value = _BITS_TO_BYTES.get(dataset.get("BitsAllocated", 0), 0)
-        count = int(dataset.get("NumberOfFrames") or 1) * dataset.get("SamplesPerPixel", 1)
-        expected = int(count * dataset.get("Rows", 0) * dataset.get("Columns", 0) * per_value + 0.5)
+        count = int(dataset.get("NumberOfFrames") or 1) * (dataset.get("SamplesPerPixel") or 1)
+        expected = int(count * (dataset.get("Rows") or 0) * (dataset.get("Columns") or 0) * per_value + 0.5)
         if len(dataset[keyword].value) != expected + expected % 2:
             got = len(dataset[keyword].value)
             yield f"{keyword}: has {got} bytes; rows, columns, frames and bits ask for {expected}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydicom import dcmread
@@ -67,11 +68,26 @@ def from_datasets(datasets: Iterable[Dataset]) -> list[Image]:
 def images_of(instances: Iterable[tuple[Dataset, str]]) -> tuple[list[Image], list[UnsupportedError]]:
     """Images of (instance, its name in messages), and the objects passed over."""
     refused: list[UnsupportedError] = []
-    series: dict[str, list[Frame]] = {}
-    seen: set[str] = set()
+    images: list[Image] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of values that break the standard but can be read
-        for dataset, name in instances:
+        series = _by_series(instances, refused)
+        for frames in sorted(series.values(), key=_series_number):
+            with _broken_data_named(frames[0].file):
+                for stack in stacks_of(frames):
+                    try:
+                        images.append(_image(stack))
+                    except UnsupportedError as error:
+                        refused.append(error)
+    return images, refused
+
+
+def _by_series(instances: Iterable[tuple[Dataset, str]], refused: list[UnsupportedError]) -> dict[str, list[Frame]]:
+    """Frames by series; each SOP instance once."""
+    series: dict[str, list[Frame]] = {}
+    seen: set[str] = set()
+    for dataset, name in instances:
+        with _broken_data_named(name):
             uid = str(dataset.get("SOPInstanceUID") or name)
             if uid in seen:
                 continue
@@ -80,20 +96,21 @@ def images_of(instances: Iterable[tuple[Dataset, str]]) -> tuple[list[Image], li
                 frames = frames_of(dataset, name)
             except UnsupportedError as error:
                 refused.append(error)
-            except InvalidInputError:
-                raise
-            except DECODING_ERRORS as error:
-                raise InvalidInputError(f"cannot be read as DICOM ({error})", file=name) from error
             else:
                 series.setdefault(str(dataset.get("SeriesInstanceUID", "")), []).extend(frames)
-        images: list[Image] = []
-        for frames in sorted(series.values(), key=_series_number):
-            for stack in stacks_of(frames):
-                try:
-                    images.append(_image(stack))
-                except UnsupportedError as error:
-                    refused.append(error)
-    return images, refused
+    return series
+
+
+@contextmanager
+def _broken_data_named(file: str) -> Iterator[None]:
+    """What pydicom raises on values it cannot convert, as one line that names the file."""
+    try:
+        yield
+    except InvalidInputError:
+        raise
+    except DECODING_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InvalidInputError(f"cannot be read as DICOM ({reason})", file=file) from error
 
 
 def _series_number(frames: Sequence[Frame]) -> float:

@@ -107,11 +107,8 @@ def _stack(frames: list[Frame]) -> Stack:
             field="ImagePositionPatient",
         )
     channels, ordered = channels_of(places)
-    spacing = first.get("SpacingBetweenSlices") or first.get("SliceThickness")
-    if len(places) == 1 and not (spacing and float(spacing) != 0):
-        spacing = first.pixel_spacing[0]
     positions = np.array([place[0].position for place in places])
-    planes = Planes(positions, first.orientation, first.pixel_spacing, abs(float(spacing or 0)))
+    planes = Planes(positions, first.orientation, first.pixel_spacing, _stated_spacing(first))
     try:
         affine = affine_of(planes)
     except InvalidInputError as error:
@@ -119,10 +116,22 @@ def _stack(frames: list[Frame]) -> Stack:
     return Stack(ordered, channels, affine)
 
 
+def _stated_spacing(frame: Frame) -> float:
+    """What the frame says of the distance between slices; where it says nothing, its pixels' own size."""
+    for keyword in ("SpacingBetweenSlices", "SliceThickness"):
+        try:
+            spacing = abs(float(frame.get(keyword, 0)))
+        except (TypeError, ValueError):
+            continue
+        if 0 < spacing < np.inf:
+            return spacing
+    return frame.pixel_spacing[0]
+
+
 def _places(frames: list[Frame]) -> list[list[Frame]]:
     """Frames by place along the normal, lowest first."""
     normal = normal_of(frames[0].orientation)
-    tolerance = min(_SAME_PLACE_MM, 0.02 * min(frames[0].pixel_spacing))
+    tolerance = min(_SAME_PLACE_MM, 0.02 * min(frames[0].pixel_spacing), 0.1 * _stated_spacing(frames[0]))
     ordered = sorted(frames, key=lambda frame: float(frame.position @ normal))
     heights = np.array([float(frame.position @ normal) for frame in ordered])
     numbers = np.concatenate([[0], np.cumsum(np.diff(heights) > tolerance)])
