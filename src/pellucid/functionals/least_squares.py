@@ -6,6 +6,7 @@ import numpy as np
 
 from pellucid.errors import InvalidInputError
 from pellucid.operators.linear_operator import Array, LinearOperator, real_dtype
+from pellucid.operators.vectors import combine, dot
 
 
 class SquaredDistance:
@@ -16,55 +17,54 @@ class SquaredDistance:
     """
 
     def __init__(self, y: Array, weights: Array | None = None) -> None:
-        self.y = np.asarray(y)
+        self.y = np.asarray(y, None if np.asarray(y).dtype.kind in "fc" else np.float32)
         self.weights = None if weights is None else np.asarray(weights, real_dtype(self.y.dtype))
         if self.weights is not None and not np.all((self.weights >= 0) & np.isfinite(self.weights)):
             raise InvalidInputError("holds negative or non-finite values; expected >= 0", field="weights")
 
     def _weighted(self, z: Array) -> Array:
-        return z if self.weights is None else self.weights * z
+        return z if self.weights is None else np.asarray(self.weights * z)
 
     def value(self, z: Array) -> float:
         """½ Σ w |z − y|²."""
-        residual = z - self.y
-        return 0.5 * float(np.vdot(residual, self._weighted(residual)).real)
+        residual = combine(1.0, z, -1.0, self.y)
+        return 0.5 * dot(residual, self._weighted(residual))
 
     def gradient(self, z: Array) -> Array:
         """∇f(z) = w (z − y)."""
-        return self._weighted(z - self.y)
+        return self._weighted(combine(1.0, z, -1.0, self.y))
 
     def proximal(self, z: Array, step: float) -> Array:
         """(z + step w y)/(1 + step w)."""
-        weight = step if self.weights is None else step * self.weights
+        if self.weights is None:
+            return combine(1.0 / (1.0 + step), z, step / (1.0 + step), self.y)
+        weight = self.weights * self.weights.dtype.type(step)
         result: Array = (z + weight * self.y) / (1 + weight)
         return result
 
     def proximal_dual(self, p: Array, step: float) -> Array:
         """Map to w (p − step y)/(w + step), which is 0 where w is 0."""
-        shifted = p - step * self.y
-        result: Array = shifted / (1 + step) if self.weights is None else self._dual_factor(step) * shifted
+        if self.weights is None:
+            return combine(1.0 / (1.0 + step), p, -step / (1.0 + step), self.y)
+        factor = self.weights / (self.weights + self.weights.dtype.type(step))
+        result: Array = factor * combine(1.0, p, -step, self.y)
         return result
-
-    def _dual_factor(self, step: float) -> Array:
-        assert self.weights is not None
-        factor: Array = self.weights / (self.weights + real_dtype(self.y.dtype).type(step))
-        return factor
 
     def conjugate(self, p: Array) -> float:
         """Σ |p|²/(2w) + Re⟨p, y⟩; infinite where p is not 0 at a weight of 0."""
-        linear = float(np.vdot(self.y, p).real)
-        square = np.abs(p) ** 2
+        linear = dot(self.y, p)
         if self.weights is None:
-            return 0.5 * float(square.sum()) + linear
-        weights = np.broadcast_to(self.weights, square.shape)
+            return 0.5 * dot(p, p) + linear
+        weights = np.broadcast_to(self.weights, p.shape)
         used = weights > 0
-        if np.any(square[~used] > 0):
+        if np.any(p[~used] != 0):
             return float("inf")
-        return 0.5 * float((square[used] / weights[used]).sum()) + linear
+        return 0.5 * float(np.sum(np.abs(p[used]) ** 2 / weights[used], dtype=np.float64)) + linear
 
-    def dual_scale(self) -> float:
-        """‖w y‖: the dual variable is w (z − y)."""
-        return float(np.linalg.norm(self._weighted(self.y)))
+    def scales(self) -> tuple[float, float]:
+        """‖y‖ and the mean curvature ‖w y‖/‖y‖ (1 where y is 0)."""
+        size = float(np.linalg.norm(self.y))
+        return size, float(np.linalg.norm(self._weighted(self.y))) / size if size > 0 else 1.0
 
 
 class LeastSquares:
@@ -92,6 +92,5 @@ class LeastSquares:
 
     def value_and_gradient(self, x: Array) -> tuple[float, Array]:
         """Both with one application of A."""
-        residual = self.operator(x) - self.distance.y
-        weighted = self.distance._weighted(residual)
-        return 0.5 * float(np.vdot(residual, weighted).real), self.operator.adjoint(weighted)
+        expected = self.operator(x)
+        return self.distance.value(expected), self.operator.adjoint(self.distance.gradient(expected))

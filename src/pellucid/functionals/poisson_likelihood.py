@@ -56,9 +56,10 @@ class KullbackLeibler:
         logarithm = np.log(np.where(slack > 0, slack, 1.0))
         return float(-(self.counts * logarithm).sum() - (self.background * (1 - slack)).sum())
 
-    def dual_scale(self) -> float:
-        """√Σ min(y, 1): the dual variable 1 − y/e is of the order of 1 where there are counts."""
-        return float(np.sqrt(np.minimum(self.counts, 1).sum()))
+    def scales(self) -> tuple[float, float]:
+        """‖y‖ and the curvature 1/y at the mean count (1 where there are none)."""
+        total = float(np.sum(self.counts, dtype=np.float64))
+        return float(np.linalg.norm(self.counts)), self.counts.size / total if total > 0 else 1.0
 
 
 class PoissonLikelihood:

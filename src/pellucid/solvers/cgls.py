@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pellucid.operators.linear_operator import Array, LinearOperator
+from pellucid.operators.vectors import combine, dot
 from pellucid.solvers.state import State, signal, start
-from pellucid.solvers.vectors import combine, dot
 
 
 def cgls(

@@ -9,8 +9,8 @@ import numpy as np
 
 from pellucid.functionals.functional import Proximable
 from pellucid.operators.linear_operator import Array
+from pellucid.operators.vectors import combine, dot
 from pellucid.solvers.state import State
-from pellucid.solvers.vectors import combine, dot
 
 
 class SmoothTerm(Protocol):

@@ -8,8 +8,8 @@ import numpy as np
 
 from pellucid.errors import InvalidInputError
 from pellucid.operators.linear_operator import Array, LinearOperator
+from pellucid.operators.vectors import combine, dot
 from pellucid.solvers.state import State, signal, start
-from pellucid.solvers.vectors import combine, dot
 
 
 def sirt(
