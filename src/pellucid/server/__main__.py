@@ -26,13 +26,10 @@ def main() -> int:
         platform = Platform.open(settings)
         if folder:
             sys.stderr.write(f"{platform.import_dicom(folder)} instances stored\n")
-        sys.stderr.write(f"http://{settings.host}:{settings.port}\n")
         serve(settings, platform=platform)
     except PellucidError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except KeyboardInterrupt:
-        return 0
     return 0
 
 

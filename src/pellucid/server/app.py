@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.routing import Mount
 
 from pellucid import __version__
@@ -15,6 +15,7 @@ from pellucid.archive import ObjectDamagedError
 from pellucid.dicomweb import StoreLimits, routes
 from pellucid.errors import InvalidInputError
 from pellucid.server.api import api
+from pellucid.server.api_docs import docs_page
 from pellucid.server.platform import Platform
 from pellucid.server.security import Guard, log_without_values
 from pellucid.server.settings import Settings
@@ -36,11 +37,16 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
         version=__version__,
         description="Raw signals, jobs and reconstructions. Images are under /dicom-web (DICOM PS3.18).",
         openapi_url="/api/openapi.json",
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
     app.state.platform = opened
+
+    @app.get("/api/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(docs_page(app.openapi()))
+
     app.add_middleware(Guard)
     app.add_exception_handler(InvalidInputError, _invalid_input)
     app.add_exception_handler(RequestValidationError, _invalid_request)

@@ -168,7 +168,7 @@ class JobRunner:
             self._change(entry, fraction=done, message=message or entry.job.message)
 
         try:
-            return {"state": "done", "fraction": 1.0, "message": "", "result": entry.work(progress)}
+            return {"state": "done", "fraction": 1.0, "result": entry.work(progress)}
         except CancelledError:
             return {"state": "cancelled", "message": "cancelled"}
         except PellucidError as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
+import socket
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
+
+import uvicorn
 
 from pellucid.errors import InvalidInputError
 from pellucid.server.app import create_app
@@ -17,43 +20,61 @@ from pellucid.server.settings import Settings
 _GRACE_SECONDS = 3
 
 
-def serve(
-    settings: Settings, *, platform: Platform | None = None, ready: Callable[[str], None] = lambda _: None
-) -> None:
-    """Serve until Ctrl-C or SIGTERM; `ready` is called with the address as soon as it answers.
+def say_address(address: str) -> None:
+    """Print where the server is."""
+    sys.stdout.write(f"Pellucid is at {address} (Ctrl-C stops it)\n")
+    sys.stdout.flush()
 
-    Raises `InvalidInputError` where it must not or cannot listen.
+
+def serve(settings: Settings, *, platform: Platform | None = None, ready: Callable[[str], None] = say_address) -> None:
+    """Serve until Ctrl-C or SIGTERM; `ready` is called with the address once the server listens.
+
+    `platform`: one that is open already; it is closed at the end. Raises `InvalidInputError` where the server must
+    not listen (an address other than loopback) or cannot (the port is in use, the data folder is unusable).
     """
-    import uvicorn
-
     if not is_loopback(settings.host):
         raise InvalidInputError(
             f"is {settings.host!r}; this version has neither TLS nor users, so it listens only on this machine: "
             "use 127.0.0.1, and a tunnel (ssh -L) from elsewhere",
             field="host",
         )
-    logging.getLogger("pellucid").setLevel(logging.INFO)
-    app = create_app(settings, platform=platform)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        # An access log would write identifiers: they are in paths and query strings.
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-    server = uvicorn.Server(config)
-    threading.Thread(target=_announce, args=(server, ready), daemon=True).start()
-    server.run()
-
-
-def _announce(server: Any, ready: Callable[[str], None]) -> None:
-    """Wait until the server listens; the port is read back because 0 asks for any free one."""
-    while not server.started:
-        if server.should_exit:
+    with _listening(settings) as listener:
+        opened = platform or Platform.open(settings)
+        logging.getLogger("pellucid").setLevel(logging.INFO)
+        config = uvicorn.Config(
+            create_app(settings, platform=opened),
+            # An access log would write identifiers: they are in paths and query strings.
+            access_log=False,
+            server_header=False,
+            log_level="warning",
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        ready(f"http://{host}:{listener.getsockname()[1]}")
+        try:
+            _stopping_jobs_first(uvicorn.Server(config), opened).run(sockets=[listener])
+        except KeyboardInterrupt:
             return
-        time.sleep(0.02)
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    ready(f"http://{host}:{port}/")
+
+
+def _stopping_jobs_first(server: Any, platform: Platform) -> Any:
+    """The server, ending event streams and jobs when it is told to stop, instead of waiting for them."""
+    handle_exit = server.handle_exit
+
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        platform.jobs.stopping.set()
+        handle_exit(signal_number, frame)
+
+    server.handle_exit = stop
+    return server
+
+
+def _listening(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise InvalidInputError(
+            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror or error}): another server?",
+            field="port",
+        ) from error

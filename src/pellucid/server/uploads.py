@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from starlette.concurrency import run_in_threadpool
 
+from pellucid import container
 from pellucid.acquisition import Acquisition
 from pellucid.archive import StoreRefusedError
 from pellucid.dicomweb.multipart import MultipartReader, ReceivedPart, boundary_of
@@ -66,9 +67,9 @@ def process(platform: Platform, folder: Path, limits: UploadLimits, progress: Pr
         if not files:
             raise InvalidInputError("holds no files that could be read", field="upload")
         with platform.deposit() as deposit:
-            raw_files = _store_dicom(deposit, files, part(progress, 0.0, 0.3))
-            if raw_files:
-                _store_others(deposit, folder, part(progress, 0.3, 0.99))
+            others = _store_dicom(deposit, files, part(progress, 0.0, 0.3))
+            passed_over = _store_others(deposit, others, part(progress, 0.3, 0.99)) if others else []
+            progress(1.0, _summary(passed_over))
         return deposit.made.to_json()
     except InvalidInputError as error:
         # The temporary folder's name means nothing to the sender.
@@ -208,26 +209,56 @@ def _store_dicom(deposit: Deposit, files: list[Path], progress: Progress) -> lis
 
 def _is_raw(file: Path) -> bool:
     """Whether a modality's reader knows the file: some raw formats are DICOM too."""
-    with file.open("rb") as opened:
-        head = opened.read(HEAD_BYTES)
+    head = _head(file)
     return any(reader.sniff(head, file.name) for owner in all_modalities() for reader in owner.readers)
 
 
-def _store_others(deposit: Deposit, folder: Path, progress: Progress) -> None:
-    """Read signals (kept, and reconstructed by their default method) and images of other formats."""
+def _is_known(file: Path) -> bool:
+    """Whether the file is in a format other than DICOM that can be read."""
+    from pellucid.dicom import nifti
+
+    head = _head(file)
+    return container.sniff(head, file.name) or nifti.sniff(head, file.name) or _is_raw(file)
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(HEAD_BYTES)
+
+
+def _store_others(deposit: Deposit, files: list[Path], progress: Progress) -> list[str]:
+    """Read signals (kept, and reconstructed by their default method) and images of other formats.
+
+    The names of files in no known format (notes, or the second file of a pair) are returned.
+    """
     from pellucid.verbs import read_all
 
-    things = read_all(folder / "files")
-    for index, thing in enumerate(things):
-        step = part(progress, index / len(things), (index + 1) / len(things))
-        if isinstance(thing, Acquisition):
-            acquisition_id = deposit.add_acquisition(thing)
-            title = modality(thing.modality).title
-            image = reconstruct(thing, progress=_titled(step, f"{title}: reconstruct"))
-            deposit.add_image(image, acquisition_id=acquisition_id)
-        elif isinstance(thing, Image):
-            deposit.add_image(thing)
-        step(1.0)
+    known = [file for file in files if _is_known(file)]
+    if not known and not deposit.made.study_instance_uids:
+        read_all(files[0])  # says what is wrong with it
+    for index, file in enumerate(known):
+        step = part(progress, index / len(known), (index + 1) / len(known))
+        step(0.0, f"Reading {file.name}")
+        for thing in read_all(file):
+            _store_thing(deposit, thing, step)
+    return [file.name for file in files if file not in known]
+
+
+def _store_thing(deposit: Deposit, thing: Acquisition | Image, progress: Progress) -> None:
+    if isinstance(thing, Image):
+        deposit.add_image(thing)
+        return
+    acquisition_id = deposit.add_acquisition(thing)
+    title = modality(thing.modality).title
+    image = reconstruct(thing, progress=_titled(progress, f"{title}: reconstruct"))
+    deposit.add_image(image, acquisition_id=acquisition_id)
+
+
+def _summary(passed_over: list[str]) -> str:
+    if not passed_over:
+        return "Stored"
+    names = ", ".join(passed_over[:3]) + (", …" if len(passed_over) > 3 else "")
+    return f"Stored; {len(passed_over)} files of no known format were passed over: {names}"
 
 
 def _titled(progress: Progress, title: str) -> Progress:

@@ -10,6 +10,10 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
+_SERVICES = ("api", "dicom-web", "health")
+_FOR_EVER = "public, max-age=31536000, immutable"
+"""For files whose names hold a digest of their content."""
+
 STATIC = Path(__file__).parent / "static"
 _NOT_BUILT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Pellucid</title>
@@ -21,26 +25,22 @@ _NOT_BUILT = """<!doctype html>
 
 def viewer_routes(static: Path = STATIC) -> list[BaseRoute]:
     """Routes of the viewer, to stand after all others."""
-
-    async def page(request: Request) -> Response:
-        """The viewer's one page, whatever its address: the script in it shows what the address says."""
-        index = static / "index.html"
-        if request.url.path.rpartition("/")[2].count("."):
-            raise HTTPException(404)
-        if not index.is_file():
-            return HTMLResponse(_NOT_BUILT, 503 if request.url.path != "/" else 200)
-        return FileResponse(index, headers={"cache-control": "no-cache"})
-
-    async def file(request: Request) -> Response:
-        """A file of the build; anything else is the page."""
-        if not static.is_dir():
-            return await page(request)
-        try:
-            return await files.get_response(request.path_params["path"], request.scope)
-        except HTTPException as error:
-            if error.status_code != 404:
-                raise
-            return await page(request)
-
     files = StaticFiles(directory=static, check_dir=False)
-    return [Route("/", page), Route("/{path:path}", file)]
+
+    async def file_or_page(request: Request) -> Response:
+        """A file of the build, or the viewer's one page: the script in it shows what the address says."""
+        path = request.path_params["path"]
+        if request.method not in ("GET", "HEAD") or path.partition("/")[0] in _SERVICES:
+            raise HTTPException(404)
+        if not (static / "index.html").is_file():
+            return HTMLResponse(_NOT_BUILT, 503)
+        try:
+            response = await files.get_response(path, request.scope)
+            response.headers["cache-control"] = _FOR_EVER if path.startswith("assets/") else "no-cache"
+            return response
+        except HTTPException as error:
+            if error.status_code != 404 or path.startswith("assets/"):
+                raise
+        return FileResponse(static / "index.html", headers={"cache-control": "no-cache"})
+
+    return [Route("/{path:path}", file_or_page)]
