@@ -262,3 +262,49 @@ def test_object_without_image_is_passed_over_beside_one():
     assert len(from_datasets([report, *datasets])) == 1
     with pytest.raises(UnsupportedError, match="holds no image: it is a Comprehensive SR Storage"):
         from_datasets([report])
+
+
+def enhanced(echoes=(2.0, 5.0), slices=3):
+    """An Enhanced MR Image of slices × echoes, frames in no particular order."""
+    dataset = to_datasets(make_image("mr_signal", (1, 2, 3)))[0]
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "EchoTime", "SliceThickness"):
+        delattr(dataset, keyword)
+    del dataset.RealWorldValueMappingSequence, dataset.SpacingBetweenSlices
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.4.1"
+    shared, measures, orientation = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [1.5, 0.5], 2
+    orientation.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    frames = [(slice_, echo) for echo in range(len(echoes)) for slice_ in range(slices)][::-1]
+    dataset.PerFrameFunctionalGroupsSequence = []
+    for slice_, echo in frames:
+        item, place, time, transform = (pydicom.Dataset() for _ in range(4))
+        place.ImagePositionPatient = [10 - 4.0 * slice_, 20, 30]
+        time.EffectiveEchoTime = echoes[echo]
+        transform.RescaleSlope, transform.RescaleIntercept = 2, 10 * echo
+        item.PlanePositionSequence, item.MREchoSequence = [place], [time]
+        item.PixelValueTransformationSequence = [transform]
+        dataset.PerFrameFunctionalGroupsSequence.append(item)
+    dataset.NumberOfFrames = len(frames)
+    stored = np.array([np.full((2, 3), 10 * slice_ + echo) for slice_, echo in frames], "<i2")
+    dataset.PixelData = stored.tobytes()
+    return dataset
+
+
+def test_enhanced_frames_are_placed_by_their_functional_groups():
+    image = only(from_datasets([enhanced()]))
+    assert image.channels == (Channel("echo_time", "ms", (2.0, 5.0)),)
+    # Column index runs along y, row index along -z: the normal is -x, so slices rise in the order they were made.
+    assert image.affine.tolist() == [[-4, 0, 0, 10], [0, 0, 0.5, 20], [0, -1.5, 0, 30], [0, 0, 0, 1]]
+    assert image.array[:, 0, 0, :].tolist() == [[0, 12], [20, 32], [40, 52]]
+    assert image.attributes["SliceThickness"] == 2
+
+
+def test_enhanced_image_with_frames_missing_is_refused():
+    dataset = enhanced()
+    dataset.NumberOfFrames = 5
+    with pytest.raises(
+        InvalidInputError, match="PerFrameFunctionalGroupsSequence: has 6 items, but NumberOfFrames is 5"
+    ):
+        from_datasets([dataset])
