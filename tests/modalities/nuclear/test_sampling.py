@@ -108,6 +108,7 @@ def test_arc_corrected_bins_are_evenly_spaced():
         ({"max_ring_difference": 5}, "expected 0 to 4"),
         ({"view_mashing": 5}, "expected a divisor of 12 views"),
         ({"radial_bins": 24}, "do not fit on a ring of 24 crystals"),
+        ({"radial_bins": 16}, "16 bins of 1 are more than the 15 that small measures"),
     ],
 )
 def test_impossible_compressions_are_refused(changes, message):

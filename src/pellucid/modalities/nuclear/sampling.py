@@ -100,6 +100,12 @@ class SinogramSampling:
                 f"{self.scanner.crystals_per_ring} crystals",
                 field="radial_bins",
             )
+        if self.bin_width_mm is None and self.fine_bins > self.scanner.radial_bins:
+            raise InvalidInputError(
+                f"{self.radial_bins} bins of {self.radial_mashing} are more than the {self.scanner.radial_bins} that "
+                f"{self.scanner.name} measures",
+                field="radial_bins",
+            )
         if self.bin_width_mm is not None:
             if self.radial_mashing != 1 or not self.bin_width_mm > 0:
                 raise InvalidInputError("arc-corrected bins have a width > 0 and are not mashed", field="bin_width_mm")
