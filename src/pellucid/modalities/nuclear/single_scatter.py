@@ -38,7 +38,7 @@ _COSINES = 2048
 class ScatterSampling:
     """How finely scatter is sampled: cells of the object [mm], crystals around the ring and along the axis."""
 
-    cell_mm: float = 20.0
+    cell_mm: float = 18.0
     crystals: int = 40
     rings: int = 9
 
