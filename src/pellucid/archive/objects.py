@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
 from pellucid.archive.workplace import Workplace
@@ -95,9 +96,12 @@ class Objects:
     def get_range(self, name: str, start: int, length: int) -> bytes:
         """`length` bytes from `start`."""
         try:
-            return bytes(obstore.get_range(self._store, _path(name), start=start, length=length))
-        except FileNotFoundError:
-            raise ObjectDamagedError(f"object {name} is missing") from None
+            data = bytes(obstore.get_range(self._store, _path(name), start=start, length=length))
+        except (FileNotFoundError, BaseError):
+            raise ObjectDamagedError(f"object {name} is missing or shorter than it was") from None
+        if len(data) != length:
+            raise ObjectDamagedError(f"object {name} is shorter than it was")
+        return data
 
     def open(self, name: str) -> Any:
         """A readable, seekable file of the object."""

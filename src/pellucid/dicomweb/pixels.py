@@ -116,9 +116,8 @@ class Pixels:
         array = self.decoded(frame).array
         if array.dtype.kind not in "iu" or self.record.bits_allocated == 1:
             raise RequestError(406, "these pixels cannot be HTJ2K: they are not integers of 8 bits or more")
-        return bytes(
-            imagecodecs.htj2k_encode(np.ascontiguousarray(array), reversible=True, tlm=True, rgb=array.ndim == 3)
-        )
+        array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+        return bytes(imagecodecs.htj2k_encode(array, reversible=True, tlm=True, rgb=array.ndim == 3))
 
     def decoded(self, frame: int) -> Frame:
         """A frame as numbers as stored (no rescale), colour as RGB."""

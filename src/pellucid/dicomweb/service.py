@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from pellucid.archive import Archive, InstanceRecord
+from pellucid.archive import Archive, InstanceRecord, ObjectDamagedError
 from pellucid.archive.query import Level
 from pellucid.dicomweb import codecs, retrieve, storing
 from pellucid.dicomweb.accept import MediaRange, accepted
@@ -161,6 +161,8 @@ def _answering(handler: Handler) -> Handler:
             return problem(error)
         except InvalidInputError as error:
             return problem(RequestError(400, str(error)))
+        except ObjectDamagedError as error:
+            return problem(RequestError(500, str(error)))
 
     return answer
 
