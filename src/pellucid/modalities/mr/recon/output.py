@@ -60,7 +60,6 @@ def _dicom_attributes(raw: KSpace) -> dict[str, Any]:
         "MagneticFieldStrength": raw.field_strength_t,
         "SliceThickness": raw.slice_thickness_mm,
         "MRAcquisitionType": "3D" if raw.is_3d else "2D",
-        "SpacingBetweenSlices": raw.voxel_mm[0],
     }
     known = {name: value for name, value in timing.items() if value is not None}
     return {**known, **dict(raw.attributes)}
