@@ -204,3 +204,43 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InvalidInputError, match="cannot be written"):
         write_series(make_image("ct_hu"), tmp_path / "file")
+
+
+DOSE = {"RadionuclideHalfLife": 6000.0, "RadiopharmaceuticalStartTime": "233000"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"DecayCorrection": "START"}, 2.0),
+        ({"DecayCorrection": "ADMIN", "AcquisitionTime": "011000"}, 4.0),  # 100 minutes later, past midnight
+        ({"DecayCorrection": "START", "DecayFactor": 1.5}, 1.5),
+        ({"DecayCorrection": "NONE"}, None),
+    ],
+)
+def test_decay_factor_follows_from_the_correction(changes, expected):
+    """2^(t / half-life); a frame 6000 s after the start has lost half its activity since."""
+    attributes = {"FrameReferenceTime": 6e6, "RadiopharmaceuticalInformationSequence": [DOSE]} | changes
+    dataset = to_datasets(make_image("pt_activity", attributes=attributes))[0]
+    assert dataset.get("DecayFactor") == (None if expected is None else pytest.approx(expected))
+
+
+def test_decay_factor_that_cannot_be_known_is_asked_for():
+    with pytest.raises(InvalidInputError, match="DecayFactor: is missing, but DecayCorrection is START; give it"):
+        to_datasets(make_image("pt_activity", attributes={"DecayCorrection": "START"}))
+
+
+def test_each_frame_of_a_dynamic_has_its_own_decay_factor():
+    attributes = {"DecayCorrection": "START", "RadiopharmaceuticalInformationSequence": [DOSE]}
+    image = make_image(
+        "pt_activity", (1, 3, 3, 2), attributes=attributes, channels=(Channel("time", "s", (0.0, 6000.0)),)
+    )
+    assert [float(d.DecayFactor) for d in to_datasets(image)] == [1.0, 2.0]
+
+
+def test_maps_in_mr_show_their_unit_in_every_viewer():
+    """The rescale agrees with the real-world value mapping; plain signal has none."""
+    dataset = to_datasets(make_image("mr_t1"))[0]
+    assert float(dataset.RescaleSlope) == dataset.RealWorldValueMappingSequence[0].RealWorldValueSlope
+    assert 0 < dataset.WindowCenter < 5000
+    assert "RescaleSlope" not in to_datasets(make_image("mr_signal"))[0]

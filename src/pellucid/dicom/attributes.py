@@ -23,8 +23,8 @@ _REAL = {"DS", "FD", "FL"}
 _BYTES = {"OB", "OW", "OF", "OD", "OL", "OV", "UN"}
 
 
-def put(dataset: Dataset, values: Mapping[str, Any], iod: Iod, path: AttributePath = ()) -> None:
-    """Add `values` (keyword → value; None: empty) to `dataset`, checked and converted.
+def put(dataset: Dataset, values: Mapping[str, Any], iod: Iod | None, path: AttributePath = ()) -> None:
+    """Add `values` (keyword → value; None: empty) to `dataset`, converted, and checked against `iod` where given.
 
     Raises `InvalidInputError` for a keyword that is not DICOM's or not the object's, or a value of a wrong kind.
     """
@@ -32,13 +32,13 @@ def put(dataset: Dataset, values: Mapping[str, Any], iod: Iod, path: AttributePa
         dataset.add(element(keyword, value, iod, path))
 
 
-def element(keyword: str, value: Any, iod: Iod, path: AttributePath = ()) -> DataElement:
+def element(keyword: str, value: Any, iod: Iod | None, path: AttributePath = ()) -> DataElement:
     """One element; see `put`."""
     where = ".".join((*path, keyword))
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise InvalidInputError("is not a DICOM keyword; expected e.g. EchoTime", field=where)
-    if not iod.has(keyword, path):
+    if iod is not None and not iod.has(keyword, path):
         raise InvalidInputError(f"does not belong to the object {iod.key}; remove it", field=where)
     vr = dictionary_VR(tag).split(" or ")[-1]  # "US or SS": our pixels are signed
     if vr == "SQ":
@@ -49,7 +49,7 @@ def element(keyword: str, value: Any, iod: Iod, path: AttributePath = ()) -> Dat
         raise InvalidInputError(f"is {value!r}, not a value of {vr} ({error})", field=where) from error
 
 
-def _items(keyword: str, value: Any, iod: Iod, path: AttributePath, where: str) -> DicomSequence:
+def _items(keyword: str, value: Any, iod: Iod | None, path: AttributePath, where: str) -> DicomSequence:
     items = [] if value is None else value
     if not isinstance(items, Sequence) or isinstance(items, str) or not all(isinstance(i, Mapping) for i in items):
         raise InvalidInputError(f"is {value!r}; expected a list of dictionaries", field=where)

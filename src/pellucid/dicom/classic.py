@@ -72,6 +72,16 @@ def _mr_fixed(image: Image, scale: Scale) -> dict[str, Any]:
     return {"RealWorldValueMappingSequence": [real_world_values(image, scale)]}
 
 
+def extension(image: Image, scale: Scale) -> dict[str, Any]:
+    """What the object's definition does not have but viewers go by (a standard extended class, PS3.4 section 2).
+
+    Maps in MR objects: the rescale, so that viewers that know no real-world value mapping show milliseconds.
+    """
+    if image.modality != "MR" or image.quantity.name == "mr_signal":
+        return {}
+    return rescale(scale) | {"RescaleType": "US"}
+
+
 def _pt_specific(image: Image, created: datetime) -> dict[str, Any]:
     attributes, study = image.attributes, image.study
     date = attributes.get("AcquisitionDate") or study.study_date or created.strftime("%Y%m%d")

@@ -29,6 +29,9 @@ _NOT_COPIED = OWNED | {
 }  # fmt: skip
 """Keywords that hold of the instance as it was stored, not of the image that is read."""
 
+_WINDOW = {"WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction"}
+"""In MR these are in stored values."""
+
 
 def study_of(dataset: Dataset) -> StudyContext:
     """Patient and study."""
@@ -126,7 +129,8 @@ def attributes_of(frames: Sequence[Frame]) -> dict[str, Any]:
         return {}
     datasets = list({id(frame.dataset): frame.dataset for frame in frames}.values())
     kept: dict[str, Any] = {}
-    for keyword in sorted(iod.allowed[()] - _NOT_COPIED):
+    not_copied = _NOT_COPIED | (_WINDOW if modality == "MR" else set())
+    for keyword in sorted(iod.allowed[()] - not_copied):
         value = _shared(keyword, frames, datasets)
         if value is not None and value != []:
             kept[keyword] = value

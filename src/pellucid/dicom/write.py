@@ -16,7 +16,7 @@ from pydicom.uid import RE_VALID_UID, UID, ExplicitVRLittleEndian
 from pellucid.dicom import modules
 from pellucid.dicom.attributes import complete, put
 from pellucid.dicom.channels import instances_of
-from pellucid.dicom.classic import CLASSIC, Classic, decay_factor, image_type
+from pellucid.dicom.classic import CLASSIC, Classic, decay_factor, extension, image_type
 from pellucid.dicom.planes import Planes, normal_of, planes_of
 from pellucid.dicom.quantise import Scale, scale_for
 from pellucid.dicom.standard import Iod, iod_of
@@ -115,7 +115,10 @@ def _single_frames(image: Image, kind: Classic, values: dict[str, Any], created:
     values["DerivationDescription"] = values["DerivationDescription"][: 1024 - len(rounded)] + rounded
     shared = Dataset()
     put(shared, values, iod)
-    put(shared, _window(image, scale), iod)
+    extra = extension(image, scale)
+    put(shared, extra, None)
+    modality_values = image.modality != "MR" or bool(extra)
+    put(shared, _window(image, 1.0 if modality_values else scale.slope), iod)
     complete(shared, iod)
     return list(_instances(image, shared, iod, planes, scale, _start(values, created)))
 
@@ -174,16 +177,17 @@ def _start(values: dict[str, Any], created: datetime) -> datetime:
         return created
 
 
-def _window(image: Image, scale: Scale) -> dict[str, Any]:
-    """A first window for viewers: soft tissue of CT numbers, else the 0.5th to the 99.8th percentile."""
+def _window(image: Image, step_size: float) -> dict[str, Any]:
+    """A first window for viewers: soft tissue of CT numbers, else the 0.5th to the 99.8th percentile.
+
+    It is in units of `step_size`: in stored values where the object has no modality transformation.
+    """
     if "WindowCenter" in image.attributes or "WindowWidth" in image.attributes:
         return {}
     if image.quantity.name == "ct_number":
         return {"WindowCenter": 40.0, "WindowWidth": 400.0, "WindowCenterWidthExplanation": "SOFT TISSUE"}
     step = max(1, image.array.size // 100_000)
-    low, high = (float(v) for v in np.percentile(image.array.ravel()[::step], (0.5, 99.8)))
-    if image.modality == "MR":  # the window is in stored values: the object has no modality transformation
-        low, high = low / scale.slope, high / scale.slope
+    low, high = (float(v) / step_size for v in np.percentile(image.array.ravel()[::step], (0.5, 99.8)))
     width = high - low
     if width <= 0:
         return {}
