@@ -20,6 +20,7 @@ def series(platform):
     return platform.archive.find(Query("series", {"StudyInstanceUID": demo.STUDY_UID}))
 
 
+@pytest.mark.slow
 def test_every_examination_is_made_once_in_one_frame_of_reference(platform, block_patient):
     made = demo.demonstrate(platform)
     assert len(made["series_instance_uids"]) == len(demo.EXAMINATIONS)
