@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from pellucid.errors import PellucidError
@@ -23,10 +24,10 @@ def main() -> int:
     folder = given.pop("folder")
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
-        platform = Platform.open(settings)
         if folder:
-            sys.stderr.write(f"{platform.import_dicom(folder)} instances stored\n")
-        serve(settings, platform=platform)
+            with closing(Platform.open(settings)) as platform:
+                sys.stderr.write(f"{platform.import_dicom(folder)} instances stored\n")
+        serve(settings)
     except PellucidError as error:
         sys.stderr.write(f"{error}\n")
         return 2

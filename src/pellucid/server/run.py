@@ -55,6 +55,8 @@ def serve(settings: Settings, *, platform: Platform | None = None, ready: Callab
             _stopping_jobs_first(uvicorn.Server(config), opened).run(sockets=[listener])
         except KeyboardInterrupt:
             return
+        finally:
+            opened.close()
 
 
 def _stopping_jobs_first(server: Any, platform: Platform) -> Any:
