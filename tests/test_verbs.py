@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Annotated, ClassVar
 
@@ -77,6 +77,10 @@ MODALITY = Modality(
     scan=listen,
     default_method=lambda raw: "amplify",
 )
+
+
+def refuse(path):
+    raise InvalidInputError("is not whistled", file=path, field="pitch")
 
 
 @pytest.fixture(autouse=True)
@@ -254,3 +258,20 @@ def test_check_says_where_files_break_the_standard(folder):
     ]
     with pytest.raises(InvalidInputError, match="holds no DICOM file"):
         verbs.check(folder / "a")
+
+
+def test_file_that_may_be_of_two_formats_goes_to_the_one_that_can_read_it(folder, monkeypatch):
+    """The most telling extension decides first; of equals all are tried, and all are named where none fits."""
+    whistle = Reader("whistle", "Whistle", (".wsp",), lambda head, name: name.endswith(".wsp"), refuse)
+    general = Reader("text", "Any text", (".p",), lambda head, name: True, refuse)
+    changed = replace(MODALITY, readers=(general, whistle, *MODALITY.readers))
+    monkeypatch.setattr(sys.modules["whispering"], "MODALITY", changed)
+    path = folder / "a" / "one.wsp"
+    assert verbs.read(path).samples.tolist() == [1, 2, 3]
+    path.write_text("WHISPER 1 x")
+    with pytest.raises(InvalidInputError) as caught:
+        verbs.read(path)
+    assert str(caught.value) == (
+        f"{path}: cannot be read as Whistle: pitch: is not whistled; "
+        "as Whisper text: samples: holds no number (could not convert string to float: 'x')"
+    )

@@ -106,22 +106,35 @@ def save(thing: Thing, target: str | Path) -> list[Path]:
     file cannot be written or DICOM cannot hold the image.
     """
     target = Path(target)
-    name = target.name.lower()
+    require_place(type(thing), target)
     if isinstance(thing, Acquisition):
-        if not name.endswith(CONTAINER):
-            raise InvalidInputError(f"is no place for a raw signal; expected a name ending in {CONTAINER}", file=target)
         return [_save_signal(thing, target)]
-    if not isinstance(thing, Image):
-        raise InvalidInputError(f"is a {type(thing).__name__}; expected a signal or an image", field="thing")
     from pellucid.dicom import write_nifti, write_series
 
-    if name.endswith(_NIFTI):
+    if target.name.lower().endswith(_NIFTI):
         return [write_nifti(thing, target)]
-    if name.endswith(_NO_FOLDERS) and not target.is_dir():
+    return write_series(thing, target, series_number=_free_series_number(target))
+
+
+def require_place(kind: type, target: str | Path) -> None:
+    """Raise where `save` could not write a thing of `kind` to `target`: to be asked before long work."""
+    target = Path(target)
+    name = target.name.lower()
+    if issubclass(kind, Acquisition):
+        if not name.endswith(CONTAINER):
+            raise InvalidInputError(f"is no place for a raw signal; expected a name ending in {CONTAINER}", file=target)
+    elif not issubclass(kind, Image):
+        raise InvalidInputError(f"is a {kind.__name__}; expected a signal or an image", field="thing")
+    elif name.endswith(_NO_FOLDERS) and not name.endswith(_NIFTI) and not target.is_dir():
         raise InvalidInputError(
             "is no place for an image; expected a folder (for a DICOM series), .nii or .nii.gz", file=target
         )
-    return write_series(thing, target, series_number=_free_series_number(target))
+    is_file = name.endswith((CONTAINER, *_NIFTI))
+    folders = target.absolute().parents if is_file else (target.absolute(), *target.absolute().parents)
+    if not next(folder for folder in folders if folder.exists()).is_dir():
+        raise InvalidInputError("cannot be written: a file is where a folder must be", file=target)
+    if is_file and target.is_dir():
+        raise InvalidInputError("cannot be written: a folder is where the file must be", file=target)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -205,23 +218,45 @@ def _readers() -> Iterator[tuple[str, tuple[str, ...], Any, Any]]:
 
 
 def _read_raw(file: Path, head: bytes, found: _Found) -> bool:
-    """Whether a reader knew the file; the first that can read it is taken."""
-    first: InvalidInputError | None = None
-    for _, _, sniff, reader in _readers():
-        if not sniff(head, file.name):
-            continue
+    """Whether a reader knew the file; of those that may, the first that can read it is taken."""
+    failures: list[tuple[str, InvalidInputError]] = []
+    for title, reader in _candidates(file, head):
         try:
             found.things += [(str(file), thing) for thing in reader(file)]
         except InvalidInputError as error:
-            first = first or error
+            failures.append((title, error))
         else:
             return True
-    if isinstance(first, UnsupportedError):
-        found.passed_over.append(first)
-        return True
-    if first is not None:
-        raise first
-    return False
+    if not failures:
+        return False
+    unsupported = next((error for _, error in failures if isinstance(error, UnsupportedError)), None)
+    if unsupported is None:
+        raise _none_fits(file, failures)
+    found.passed_over.append(unsupported)
+    return True
+
+
+def _candidates(file: Path, head: bytes) -> list[tuple[str, Any]]:
+    """Title and read of the readers that may know the file: those with the most telling extension alone."""
+    found = []
+    for title, extensions, sniff, reader in _readers():
+        if sniff(head, file.name):
+            found.append((max(_fitting(file, extensions)), title, reader))
+    most = max((length for length, _, _ in found), default=0)
+    return [(title, reader) for length, title, reader in found if length == most]
+
+
+def _fitting(file: Path, extensions: tuple[str, ...]) -> list[int]:
+    """Lengths of the extensions that the file's name has; [0] at least."""
+    return [0, *(len(end) for end in extensions if file.name.lower().endswith(end.lower()))]
+
+
+def _none_fits(file: Path, failures: list[tuple[str, InvalidInputError]]) -> InvalidInputError:
+    """One line that says for each format the file may be of why it is not."""
+    if len(failures) == 1:
+        return failures[0][1]
+    reasons = "; ".join(f"as {title}: {str(error).removeprefix(f'{file}: ')}" for title, error in failures)
+    return InvalidInputError(f"cannot be read {reasons}", file=file)
 
 
 def _read_dicom(path: Path, files: list[Path], found: _Found) -> None:
@@ -241,7 +276,8 @@ def _nothing(path: Path, passed_over: list[UnsupportedError]) -> InvalidInputErr
     formats = [("DICOM", ("",)), *((title, extensions) for title, extensions, _, _ in _readers())]
     hint = ""
     if path.is_file():
-        named = [title for title, ends in formats if any(end and path.name.lower().endswith(end) for end in ends)]
+        lengths = {title: max(_fitting(path, ends)) for title, ends in formats}
+        named = [title for title, length in lengths.items() if length == max(lengths.values()) > 0]
         hint = f"its name says {' or '.join(named)}, its content does not; " if named else ""
     known = ", ".join(f"{title} ({' '.join(ends)})" if ends[0] else title for title, ends in formats if ends)
     what = "is in no known format" if path.is_file() else "holds no file of a known format"

@@ -74,12 +74,15 @@ def reconstruct(
     from pellucid import verbs
     from pellucid.acquisition import Acquisition
     from pellucid.cli.display import bar
+    from pellucid.image import Image
 
+    parameters = _pairs(settings)
+    verbs.require_place(Image, output)
     raw = verbs.read(file)
     if not isinstance(raw, Acquisition):
         raise InvalidInputError("holds an image; expected a raw signal. Use `pellucid convert`?", file=file)
     with bar("reconstruct") as progress:
-        image = verbs.reconstruct(raw, method, progress=progress, **_pairs(settings))
+        image = verbs.reconstruct(raw, method, progress=progress, **parameters)
     _say_saved(verbs.save(image, output))
 
 
@@ -95,6 +98,7 @@ def scan(
     """Scan a digital patient: make a raw signal."""
     from pellucid import anatomy as anatomies
     from pellucid import verbs
+    from pellucid.acquisition import Acquisition
     from pellucid.cli.display import bar, protocols
     from pellucid.errors import UnknownOptionError
 
@@ -107,9 +111,11 @@ def scan(
         )
     if anatomy not in _ANATOMIES:
         raise UnknownOptionError("anatomy", anatomy, _ANATOMIES)
+    changes = _pairs(settings)
+    verbs.require_place(Acquisition, output)
     with bar(f"scan {protocol}") as progress:
         patient = getattr(anatomies, anatomy)()
-        raw = verbs.scan(patient, protocol, seed=seed, progress=progress, **_pairs(settings))
+        raw = verbs.scan(patient, protocol, seed=seed, progress=progress, **changes)
     _say_saved(verbs.save(raw, output))
 
 

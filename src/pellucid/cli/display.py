@@ -24,7 +24,8 @@ def bar(title: str) -> Iterator[Progress]:
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    console = Console(stderr=True)
+    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task(title, total=1.0)
 
         def report(fraction: float, message: str = "", preview: Any = None) -> None:  # noqa: ARG001
