@@ -12,6 +12,7 @@ from pydicom.valuerep import format_number_as_ds
 from pellucid.dicom.planes import Planes
 from pellucid.dicom.quantise import HIGHEST, LOWEST, Scale
 from pellucid.image import Image, Provenance
+from pellucid.modality import software
 from pellucid.units import Code
 
 NOTICE = "Not for diagnostic use."
@@ -89,27 +90,27 @@ def equipment(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """General Equipment (PS3.3 C.7.5.1): the scanner where the attributes name it, else this program."""
     if attributes.get("Manufacturer"):
         return {}
-    from pellucid import __version__
-
     return {
         "Manufacturer": "Pellucid",
         "ManufacturerModelName": "Pellucid",
-        "SoftwareVersions": __version__,
+        "SoftwareVersions": _version(software()),
         "DeviceSerialNumber": SERIAL_NUMBER,
     }
 
 
 def _contribution(provenance: Provenance, created: datetime) -> dict[str, Any]:
-    from pellucid import __version__
-
     return {
         "PurposeOfReferenceCodeSequence": [coded(Code("109102", "DCM", "Processing Equipment"))],
         "Manufacturer": "Pellucid",
         "ManufacturerModelName": "Pellucid",
-        "SoftwareVersions": provenance.software.removeprefix("Pellucid ")[:64] or __version__,
+        "SoftwareVersions": _version(provenance.software or software()),
         "ContributionDateTime": created.strftime("%Y%m%d%H%M%S"),
         "ContributionDescription": _derivation(provenance)[:1024],
     }
+
+
+def _version(program: str) -> str:
+    return program.removeprefix("Pellucid ")[:64]
 
 
 def _derivation(provenance: Provenance) -> str:
