@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 Against = Literal["analytic truth", "known truth", "real data", "published reference", "peer"]
-FAMILIES = ("core", "xray", "mr", "nuclear", "dicom")
+FAMILIES = ("core", "anatomy", "xray", "mr", "nuclear", "dicom")
 
 
 class NotAvailableError(Exception):

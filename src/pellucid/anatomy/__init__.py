@@ -11,12 +11,15 @@ objects with exact ray integrals and k-space.
 from pellucid.anatomy import phantoms
 from pellucid.anatomy.anatomy import Anatomy, Fiducial
 from pellucid.anatomy.head import brain
+from pellucid.anatomy.motion import Motion
 from pellucid.anatomy.tissue import Tissue, mass_attenuation
 from pellucid.anatomy.tissue_table import all_tissues, sources, tissue, tissues
+from pellucid.anatomy.torso import torso
 
 __all__ = [
     "Anatomy",
     "Fiducial",
+    "Motion",
     "Tissue",
     "all_tissues",
     "brain",
@@ -25,4 +28,5 @@ __all__ = [
     "sources",
     "tissue",
     "tissues",
+    "torso",
 ]

@@ -212,8 +212,20 @@ class Clipped(Shape):
     def _fourier(self, k: Array) -> Array:
         raise UnsupportedError(f"no closed form of it is known (at {k.shape} frequencies)", field="Fourier transform")
 
+    def bounds_mm(self) -> tuple[Array, Array]:
+        """The shape's own bounds, cut by the planes that stand across an axis."""
+        low, high = (corner.copy() for corner in self.shape.bounds_mm())
+        for normal, offset in self.planes:
+            across = np.flatnonzero(normal)
+            if across.size == 1:
+                axis, step = int(across[0]), float(normal[across[0]])
+                face = high if step > 0 else low
+                cut = self.centre_mm[axis] + offset / step
+                face[axis] = min(face[axis], cut) if step > 0 else max(face[axis], cut)
+        return low, high
+
     def _reach(self) -> Array:
-        low, high = self.shape.bounds_mm()
+        low, high = self.bounds_mm()
         reach: Array = np.maximum(np.abs(low - self.centre_mm), np.abs(high - self.centre_mm))
         return reach
 
