@@ -18,6 +18,7 @@ from pellucid.modalities.mr.recon.cartesian import (
 )
 from pellucid.modalities.mr.recon.combine import adaptive, root_sum_of_squares
 from pellucid.modalities.mr.recon.output import to_image
+from pellucid.modalities.mr.recon.thinning import Undersampling, thinned
 from pellucid.parameters import About
 from pellucid.progress import Progress, no_progress, track
 
@@ -39,6 +40,7 @@ def fft(
     partial_fourier: Annotated[
         Literal["homodyne", "zero_fill"], About("What stands for lines that partial Fourier left out")
     ] = "homodyne",
+    undersampling: Undersampling = 1,
 ) -> Image:
     """Inverse Fourier transform of every coil; lines that were not acquired count as zero.
 
@@ -46,6 +48,7 @@ def fft(
     was left out: homodyne fills it by conjugate symmetry about the phase of the symmetric centre (Noll 1991,
     doi:10.1109/42.79473).
     """
+    raw = thinned(raw, undersampling)
     matrix = whitening_matrix(raw)
     weights = homodyne_weights(raw) if partial_fourier == "homodyne" else None
     slices = raw.samples.shape[0]
