@@ -1,0 +1,152 @@
+"""Iterative methods: the image whose line integrals fit the measured ones, for any beam and any views.
+
+    min ½ ‖A μ − p‖² + …
+
+| method | adds | |
+|---|---|---|
+| `sirt` | weights of rays and pixels | slow and steady; positivity |
+| `cgls` | nothing, or damping ‖μ‖² | fast; stop early |
+| `tv` | λ TV(μ), positivity | few views, noise |
+
+The grid must hold the whole object: what is outside it has nowhere to go. Memory: four to eight times image and data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import solvers
+from pellucid.image import Image
+from pellucid.modalities.xray.acquisition import Sinogram
+from pellucid.modalities.xray.forward import ray_transform
+from pellucid.modalities.xray.recon import options
+from pellucid.modalities.xray.recon.prepare import Prepared, prepare
+from pellucid.modalities.xray.recon.result import image_of
+from pellucid.operators import LinearOperator
+from pellucid.parameters import About
+from pellucid.progress import Progress, no_progress
+
+Start = Callable[[LinearOperator, NDArray[np.float32]], Iterator[solvers.State]]
+Iterations = Annotated[int, About("Iterations", minimum=1, maximum=10000, step=10)]
+
+
+def sirt(
+    raw: Sinogram,
+    *,
+    progress: Progress = no_progress,
+    iterations: Iterations = 60,
+    relaxation: Annotated[float, About("Step, 1 for plain SIRT", minimum=0.05, maximum=1.95, step=0.05)] = 1.5,
+    non_negative: options.NonNegative = True,
+    matrix: options.Matrix = 256,
+    field_of_view_mm: options.FieldOfView = None,
+    slice_thickness_mm: options.SliceThickness = None,
+    keep_every: options.KeepEvery = 1,
+    beam_hardening_correction: options.BeamHardening = True,
+) -> Image:
+    """Simultaneous iterative reconstruction: μ ← max(0, μ + relaxation C Aᵀ R (p − A μ))."""
+    ready = prepare(
+        raw,
+        matrix=matrix,
+        field_of_view_mm=field_of_view_mm,
+        slice_thickness_mm=slice_thickness_mm,
+        keep_every=keep_every,
+        beam_hardening_correction=beam_hardening_correction,
+    )
+
+    def begin(operator: LinearOperator, data: NDArray[np.float32]) -> Iterator[solvers.State]:
+        return solvers.sirt(operator, data, iterations=iterations, relaxation=relaxation, non_negative=non_negative)
+
+    return _run(raw, ready, begin, iterations, f"SIRT {iterations}", progress)
+
+
+def cgls(
+    raw: Sinogram,
+    *,
+    progress: Progress = no_progress,
+    iterations: Iterations = 15,
+    damping: Annotated[
+        float, About("Damping, as part of the largest singular value", minimum=0, maximum=1, step=0.005)
+    ] = 0.0,
+    matrix: options.Matrix = 256,
+    field_of_view_mm: options.FieldOfView = None,
+    slice_thickness_mm: options.SliceThickness = None,
+    keep_every: options.KeepEvery = 1,
+    beam_hardening_correction: options.BeamHardening = True,
+) -> Image:
+    """Conjugate gradients for least squares: fewer iterations are smoother, more follow the noise."""
+    ready = prepare(
+        raw,
+        matrix=matrix,
+        field_of_view_mm=field_of_view_mm,
+        slice_thickness_mm=slice_thickness_mm,
+        keep_every=keep_every,
+        beam_hardening_correction=beam_hardening_correction,
+    )
+
+    def begin(operator: LinearOperator, data: NDArray[np.float32]) -> Iterator[solvers.State]:
+        strength = damping * operator.norm(iterations=8) if damping else 0.0
+        return solvers.cgls(operator, data, iterations=iterations, damping=strength)
+
+    return _run(raw, ready, begin, iterations, f"CGLS {iterations}", progress)
+
+
+def tv(
+    raw: Sinogram,
+    *,
+    progress: Progress = no_progress,
+    iterations: Iterations = 120,
+    regularisation: Annotated[
+        float,
+        About("Weight of total variation, as part of the largest value of Aᵀp", minimum=0, maximum=1, step=1e-4),
+    ] = 5e-4,
+    non_negative: options.NonNegative = True,
+    matrix: options.Matrix = 256,
+    field_of_view_mm: options.FieldOfView = None,
+    slice_thickness_mm: options.SliceThickness = None,
+    keep_every: options.KeepEvery = 1,
+    beam_hardening_correction: options.BeamHardening = True,
+) -> Image:
+    """Least squares with isotropic total variation in three dimensions and, by default, positivity."""
+    ready = prepare(
+        raw,
+        matrix=matrix,
+        field_of_view_mm=field_of_view_mm,
+        slice_thickness_mm=slice_thickness_mm,
+        keep_every=keep_every,
+        beam_hardening_correction=beam_hardening_correction,
+    )
+
+    def begin(operator: LinearOperator, data: NDArray[np.float32]) -> Iterator[solvers.State]:
+        spacing = np.array(ready.grid.spacing_mm) / min(ready.grid.spacing_mm)
+        return solvers.total_variation_pdhg(
+            operator,
+            data,
+            weight=regularisation * float(np.abs(operator.adjoint(data)).max()),
+            iterations=iterations,
+            non_negative=non_negative,
+            spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        )
+
+    return _run(raw, ready, begin, iterations, f"TV {iterations}", progress)
+
+
+def _run(raw: Sinogram, ready: Prepared, begin: Start, iterations: int, method: str, progress: Progress) -> Image:
+    """Drive a solver on the prepared line integrals."""
+    progress(0.0, "line integrals")
+    operator = ray_transform(ready.geometry, ready.grid)
+    kernel = method.split(maxsplit=1)[0]
+
+    def picture(attenuation: NDArray[np.float32]) -> Image:
+        return image_of(raw, ready, attenuation, kernel=kernel, method=method)
+
+    states = begin(operator, ready.data)
+    return picture(solvers.last(states, progress=progress, total=iterations, message=method, preview=picture))
+
+
+def refuses(raw: Sinogram) -> str:
+    """Why this scan cannot be reconstructed so, or ""."""
+    return "" if raw.geometry.columns > 1 else "it has a single column"

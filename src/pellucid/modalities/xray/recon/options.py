@@ -1,0 +1,22 @@
+"""Parameters that the methods share, each described once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pellucid.modalities.xray.recon.filters import FilterName
+from pellucid.parameters import About
+
+Matrix = Annotated[int, About("Rows and columns of the image", minimum=8, maximum=4096, step=64)]
+FieldOfView = Annotated[
+    float | None, About("Width of the image; none: the measured field", unit="mm", minimum=0.1, maximum=2000, step=10)
+]
+SliceThickness = Annotated[
+    float | None,
+    About("Thickness and distance of slices; none: as measured", unit="mm", minimum=0.001, maximum=100, step=0.25),
+]
+KeepEvery = Annotated[int, About("Use every n-th view only", minimum=1, maximum=64, step=1)]
+BeamHardening = Annotated[bool, About("Take beam hardening in water out of polychromatic data")]
+Filter = Annotated[FilterName, About("Window on the ramp filter")]
+Cutoff = Annotated[float, About("Highest frequency kept, as part of Nyquist's", minimum=0.05, maximum=1.0, step=0.05)]
+NonNegative = Annotated[bool, About("Keep attenuation at or above zero")]
