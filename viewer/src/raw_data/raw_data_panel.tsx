@@ -170,14 +170,16 @@ function Reconstruction({ state, acquisition, onReconstructed }: ReconstructionP
         disabled={working}
         onChange={(name, value) => (state.values.value = { ...state.values.value, [name]: value })}
       />
-      <Button primary disabled={working || !method} onClick={() => void state.reconstruct(acquisition)}>
-        Reconstruct
-      </Button>
-      {job && (
-        <ul>
-          <JobRow job={job} />
-        </ul>
-      )}
+      <div class="reconstruction-actions">
+        {job && (
+          <ul>
+            <JobRow job={job} />
+          </ul>
+        )}
+        <Button primary disabled={working || !method} onClick={() => void state.reconstruct(acquisition)}>
+          Reconstruct
+        </Button>
+      </div>
     </section>
   );
 }

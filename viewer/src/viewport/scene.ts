@@ -1,7 +1,6 @@
 import { Enums, type Types } from "@cornerstonejs/core";
 import type { Palette } from "../fusion";
-import { negate, normalOf, subtract, type PlaneView, type Size } from "../geometry";
-import { scale } from "../geometry";
+import { negate, norm, normalOf, scale, subtract, type PlaneView, type Size, type Vec3 } from "../geometry";
 import type { Window } from "../series";
 import type { StackPixels } from "../viewing";
 
@@ -31,20 +30,28 @@ export interface SliceRenderer {
   destroy(): void;
 }
 
-/** How far the camera is from the plane; only its side matters in a parallel projection [mm]. */
-const DISTANCE = 1000;
-
-/** The view as Cornerstone's camera: its normal points to the reader, its scale is half the height. */
-export function cameraOf(view: PlaneView, size: Size): Types.ICamera {
+/**
+ * The view as Cornerstone's camera: its normal points to the reader, its scale is half the height. It stays as far
+ * from the plane as `current` is: Cornerstone sets what it draws in depth by that distance.
+ */
+export function cameraOf(view: PlaneView, size: Size, current: Types.ICamera): Types.ICamera {
   const away = normalOf(view);
+  const distance = norm(subtract(current.position as Vec3, current.focalPoint as Vec3));
   return {
     focalPoint: [...view.centre],
-    position: [...subtract(view.centre, scale(away, DISTANCE))],
+    position: [...subtract(view.centre, scale(away, distance))],
     viewPlaneNormal: [...negate(away)],
     viewUp: [...negate(view.down)],
     parallelScale: (view.mmPerPixel * size.height) / 2,
     parallelProjection: true,
   } as Types.ICamera;
 }
+
+/** Renders and resolves when the picture is on the screen, so that no more is asked for than can be drawn. */
+export const rendered = (viewport: Pick<Types.IViewport, "element" | "render">): Promise<void> =>
+  new Promise((resolve) => {
+    viewport.element.addEventListener(Enums.Events.IMAGE_RENDERED, () => resolve(), { once: true });
+    viewport.render();
+  });
 
 export const ViewportType = Enums.ViewportType;

@@ -1,6 +1,6 @@
 import type { Types } from "@cornerstonejs/core";
 import { imageIdOf, renderingEngine } from "./engine";
-import { cameraOf, ViewportType, type Scene, type SliceRenderer } from "./scene";
+import { cameraOf, rendered, ViewportType, type Scene, type SliceRenderer } from "./scene";
 
 /** Draws a stack's own slices as they are, one at a time. */
 export class StackRenderer implements SliceRenderer {
@@ -26,10 +26,10 @@ export class StackRenderer implements SliceRenderer {
       await this.viewport.setImageIdIndex(index);
     }
     if (!pixels.stack.frames[index]!.pixels.rendered) {
-      this.viewport.setProperties({ voiRange: { ...window }, invert: inverted });
+      this.viewport.setProperties({ voiRange: { ...window }, invert: inverted }, true);
     }
-    this.viewport.setCamera(cameraOf(view, size));
-    this.viewport.render();
+    this.viewport.setCamera(cameraOf(view, size, this.viewport.getCamera()));
+    await rendered(this.viewport);
   }
 
   resize(): void {

@@ -13,8 +13,10 @@ import { VolumeRenderer } from "./volume_renderer";
 /** What a viewport is doing, for its reader. */
 export interface Status {
   readonly error: Signal<string>;
-  /** Number of pictures drawn; tests wait for it. */
+  /** Number of pictures drawn. */
   readonly drawn: Signal<number>;
+  /** Whether what is shown is not yet what was asked for. */
+  readonly busy: Signal<boolean>;
 }
 
 /** Keeps the element of `container` showing what the cell's state says. */
@@ -97,6 +99,7 @@ class Painter {
 
   private async run(): Promise<void> {
     this.busy = true;
+    this.status.busy.value = true;
     while (this.next && !this.gone) {
       const { scene, volume } = this.next;
       this.next = undefined;
@@ -110,6 +113,7 @@ class Painter {
       }
     }
     this.busy = false;
+    this.status.busy.value = false;
   }
 
   private rendererFor(volume: boolean): SliceRenderer {

@@ -21,7 +21,7 @@ interface ViewportProps {
 /** One viewport: the picture, what is written on it, and what the pointer does to it. */
 export function Viewport({ cell, active, patient, title, handlers, crosshair, onActivate }: ViewportProps) {
   const host = useRef<HTMLDivElement>(null);
-  const status = useMemo(() => ({ error: signal(""), drawn: signal(0) }), [cell]);
+  const status = useMemo(() => ({ error: signal(""), drawn: signal(0), busy: signal(false) }), [cell]);
   const pointer = useSignal<Point | undefined>(undefined);
   const drag = useRef<((event: PointerEvent) => void) | undefined>(undefined);
   useRenderer(host, cell, status);
@@ -34,6 +34,7 @@ export function Viewport({ cell, active, patient, title, handlers, crosshair, on
       aria-label={`${cell.plane === "acquired" ? "Picture" : cell.plane}: ${title || "empty"}`}
       data-plane={cell.plane}
       data-drawn={status.drawn.value}
+      aria-busy={status.busy.value}
       data-tool={activeTool.value}
       onPointerDown={(event) => {
         onActivate();

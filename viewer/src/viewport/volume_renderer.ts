@@ -5,7 +5,7 @@ import type { Palette } from "../fusion";
 import { resampled, type Grid, type Values, type Window } from "../series";
 import { gridOnce, type StackPixels } from "../viewing";
 import { renderingEngine } from "./engine";
-import { cameraOf, ViewportType, type Overlay, type Scene, type SliceRenderer } from "./scene";
+import { cameraOf, rendered, ViewportType, type Overlay, type Scene, type SliceRenderer } from "./scene";
 
 /** "derived:" keeps Cornerstone from asking an image loader for the volume's slices. */
 const volumeIdOf = (pixels: StackPixels): string => `derived:volume/${pixels.stack.key}`;
@@ -69,7 +69,7 @@ export class VolumeRenderer implements SliceRenderer {
 
   constructor(
     private readonly id: string,
-    private readonly element: HTMLDivElement,
+    element: HTMLDivElement,
   ) {
     renderingEngine().enableElement({
       viewportId: id,
@@ -97,18 +97,10 @@ export class VolumeRenderer implements SliceRenderer {
     }
     this.paintBase(pixels, window, inverted);
     if (overlay) this.paintOverlay(overlay);
-    this.viewport.setCamera(cameraOf(view, size));
+    this.viewport.setCamera(cameraOf(view, size, this.viewport.getCamera()));
     // The rendering that uploads a volume's texture does not show it yet.
-    if (changed) await this.rendered();
-    this.viewport.render();
-  }
-
-  /** Renders and resolves when that is on the screen. */
-  private rendered(): Promise<void> {
-    return new Promise((resolve) => {
-      this.element.addEventListener(Enums.Events.IMAGE_RENDERED, () => resolve(), { once: true });
-      this.viewport.render();
-    });
+    if (changed) await rendered(this.viewport);
+    await rendered(this.viewport);
   }
 
   private paintBase(pixels: StackPixels, window: Window, inverted: boolean): void {

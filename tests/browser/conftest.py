@@ -1,0 +1,181 @@
+"""A real server on loopback and a real Chromium; skipped by name where Chromium or the built viewer is absent."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as Picture
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "src/pellucid/server/static/index.html"
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MS = 90_000
+"""Software rendering on a busy machine is slow; nothing here is a timing."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder drives a browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a server with an empty archive."""
+    if not STATIC.is_file():
+        pytest.skip("the viewer is not built (make install builds it)")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("browser")
+    log = (folder / "server.log").open("w")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "PELLUCID_JOB_WORKERS": "2"}
+    command = [sys.executable, "-m", "pellucid.server", "--data", str(folder / "data"), "--port", str(port)]
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_up(address, process, folder / "server.log")
+        yield address
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        log.close()
+
+
+def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=2):
+                return
+        except (urllib.error.URLError, TimeoutError):
+            time.sleep(0.2)
+    raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def chromium(program) -> Iterator[object]:
+    """A headless Chromium without a graphics card."""
+    from playwright.sync_api import sync_playwright
+
+    path = program("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Viewer:
+    """A page of the viewer, with what tests ask of it."""
+
+    page: object
+    address: str
+
+    def open(self, path: str) -> None:
+        """Go to an address of the viewer."""
+        self.page.goto(self.address + path)
+
+    def add(self, *files: Path) -> None:
+        """Give files to the study list."""
+        self.page.set_input_files("input[data-input=files]", [str(file) for file in files])
+
+    def read_study(self, name: str) -> None:
+        """Open a patient's study from the list and wait for its first picture."""
+        self.page.click(f"a.study-link:text-is('{name}')")
+        self.drawn()
+
+    def drawn(self, plane: str | None = None) -> None:
+        """Wait until viewports have drawn at least once."""
+        which = f"[data-plane={plane}]" if plane else ""
+        self.page.wait_for_selector(f".viewport{which}:not([data-drawn='0'])")
+        self.settled()
+
+    def settled(self) -> None:
+        """Wait until every viewport shows what was asked of it, and has done so for a moment."""
+        still = 0
+        end = time.monotonic() + WAIT_MS / 1000
+        while still < 3:
+            if time.monotonic() > end:
+                raise TimeoutError("the viewports never came to rest")
+            still = 0 if self.page.query_selector(".viewport[aria-busy=true], .viewport-loading") else still + 1
+            self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 30)))")
+
+    def picture(self, plane: str) -> NDArray[np.uint8]:
+        """What a viewport shows, `[row, column, RGB]`, without the texts on it."""
+        return self.pixels(self.page.locator(f".viewport[data-plane={plane}] canvas").first)
+
+    def pixels(self, canvas) -> NDArray[np.uint8]:
+        """A canvas, `[row, column, RGB]`."""
+        return np.asarray(Picture.open(io.BytesIO(bytes(canvas.evaluate(_PNG)))).convert("RGB"))
+
+    def hover(self, plane: str, x: float, y: float) -> None:
+        """Put the pointer on a place of a viewport, in CSS pixels from its top left corner."""
+        box = self.page.locator(f".viewport[data-plane={plane}]").first.bounding_box()
+        self.page.mouse.move(box["x"] + x, box["y"] + y)
+
+    def letters(self, plane: str) -> dict[str, str]:
+        """The orientation letters at the edges of a viewport."""
+        found = self.page.query_selector_all(f".viewport[data-plane={plane}] [data-edge]")
+        return {element.get_attribute("data-edge"): element.inner_text() for element in found}
+
+    def text(self, name: str, plane: str | None = None) -> str:
+        """One of the texts on a viewport: series, slice, position, window, probe."""
+        which = f"[data-plane={plane}]" if plane else ""
+        return self.page.inner_text(f".viewport{which} [data-text={name}]")
+
+
+_PNG = """async (canvas) => {
+    const blob = await new Promise(done => canvas.toBlob(done, 'image/png'));
+    return [...new Uint8Array(await blob.arrayBuffer())];
+}"""
+
+
+@pytest.fixture
+def viewer(server: str, chromium, tmp_path: Path) -> Iterator[Viewer]:
+    """A fresh page; a script error or a file of the viewer that does not load fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfailed", lambda request: problems.append(f"{request.url} failed: {request.failure}"))
+    page.on("request", lambda request: _note_outsider(request.url, server, problems))
+    yield Viewer(page, server)
+    context.close()
+    # A page that is left while pictures load ends those requests; that is no error.
+    assert [problem for problem in problems if "ERR_ABORTED" not in problem] == []
+
+
+def _note_outsider(url: str, server: str, problems: list[str]) -> None:
+    if not url.startswith((server, "blob:", "data:")):
+        problems.append(f"asked for {url}, which is not on the server")

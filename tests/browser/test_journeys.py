@@ -1,0 +1,204 @@
+"""What a reader does: fusion, raw data with progress, cancelling, errors, reconstructing again."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from .signals import kspace, write
+from .synthetic import marked
+from .synthetic import write as write_series
+
+SUV_TEXT = re.compile(r"PT SUV ([\d.]+) g/ml")
+
+
+def middle_slices(folder: Path, count: int) -> list[Path]:
+    """The files of `count` neighbouring slices from the middle of a series."""
+    files = [path for path in folder.rglob("*.dcm") if pydicom.dcmread(path, stop_before_pixels=True).get("Rows")]
+    files.sort(key=lambda path: pydicom.dcmread(path, stop_before_pixels=True).ImagePositionPatient[2])
+    first = (len(files) - count) // 2
+    return files[first : first + count]
+
+
+def test_from_files_to_a_fused_picture(viewer, real_data) -> None:
+    """PET over CT of one patient (sarcoma STS_001, TCIA, CC BY 3.0): colours, and the values of the files."""
+    folder = real_data("dicom/petct_mr_sts001")
+    pet = middle_slices(folder / "PET", 15)
+    viewer.open("/")
+    viewer.add(*middle_slices(folder / "CT", 15), *pet)
+    viewer.read_study("STS_001")
+    assert "CT" in viewer.text("series")
+    viewer.page.click("button:text-is('Three planes')")
+    viewer.drawn("sagittal")
+    plain = viewer.picture("axial")
+    assert np.array_equal(plain[..., 0], plain[..., 2]), "a picture that is not fused has no colour"
+    option = viewer.page.locator("select[name=overlay] option:has-text('PT')")
+    option.wait_for(state="attached")
+    viewer.page.select_option("select[name=overlay]", value=option.get_attribute("value"))
+    viewer.page.wait_for_selector("select[name=palette]")
+    viewer.settled()
+    for plane in ("axial", "coronal", "sagittal"):
+        picture = viewer.picture(plane).astype(int)
+        assert (picture[..., 0] - picture[..., 2] > 60).mean() > 0.01, f"no hot colours in {plane}"
+    hottest = _hottest(viewer.picture("axial"))
+    viewer.hover("axial", *hottest)
+    shown = viewer.text("probe", "axial")
+    value = float(SUV_TEXT.search(shown).group(1))
+    assert value == pytest.approx(_suv_at(pet, _position(shown)), rel=2e-3)
+    assert value > 2.5, "the brightest colour is where uptake is high"
+
+
+def _hottest(picture: np.ndarray) -> tuple[float, float]:
+    """Column and row of the middle of the brightest colour (red and not blue)."""
+    colour = picture.astype(float)
+    score = colour[..., 0] - colour[..., 2]
+    smooth = np.cumsum(np.cumsum(np.pad(score, 1), 0), 1)
+    width = 9
+    boxes = smooth[width:, width:] - smooth[:-width, width:] - smooth[width:, :-width] + smooth[:-width, :-width]
+    row, column = np.unravel_index(boxes.argmax(), boxes.shape)
+    return float(column + width / 2 - 1), float(row + width / 2 - 1)
+
+
+def _position(text: str) -> np.ndarray:
+    """LPS mm of a text like "L 63.9  A 17.1  I 786.5 mm"."""
+    parts = re.findall(r"([LRPASI]) ([\d.,]+)", text.splitlines()[-1])
+    return np.array([float(number.replace(",", "")) * (1 if letter in "LPS" else -1) for letter, number in parts])
+
+
+def _suv_at(files: list[Path], point: np.ndarray) -> float:
+    """The file's own value at a patient point: its nearest voxel (the series is stored in SUV)."""
+    data = min((pydicom.dcmread(f) for f in files), key=lambda d: abs(float(d.ImagePositionPatient[2]) - point[2]))
+    offset = (point[:2] - np.array(data.ImagePositionPatient[:2], float)) / np.array(data.PixelSpacing, float)[::-1]
+    column, row = np.rint(offset).astype(int)
+    return float(data.pixel_array[row, column]) * float(data.RescaleSlope) + float(data.RescaleIntercept)
+
+
+@pytest.fixture(scope="module")
+def signal_file(tmp_path_factory) -> Path:
+    """A raw signal of a patient called Signal."""
+    return write(kspace("Signal"), tmp_path_factory.mktemp("signal"))
+
+
+def test_from_a_raw_file_to_a_picture(viewer, signal_file) -> None:
+    """The job shows while it works; the picture has the ball at the patient's left and front."""
+    viewer.open("/")
+    viewer.add(signal_file)
+    viewer.page.wait_for_selector(".job")
+    viewer.page.wait_for_selector("a.study-link:text-is('Signal')")
+    viewer.page.wait_for_selector(".job-done")
+    viewer.read_study("Signal")
+    assert viewer.letters("acquired") == {"left": "R", "right": "L", "top": "A", "bottom": "P"}
+    picture = viewer.picture("acquired")[..., 0].astype(float)
+    rows, columns = np.nonzero(picture > 230)
+    height, width = picture.shape
+    assert columns.mean() > width / 2 + 20, "the ball is at the patient's left"
+    assert rows.mean() < height / 2 - 20, "the ball is at the patient's front"
+
+
+def test_reconstructing_again_shows_both_side_by_side(viewer, signal_file) -> None:
+    """Parameters come from the server; the new picture is beside the old at the same slice and window."""
+    viewer.open("/")
+    if not viewer.page.locator("a.study-link:text-is('Signal')").count():
+        viewer.add(signal_file)
+    viewer.read_study("Signal")
+    before = viewer.page.locator(".strip-button").count()
+    viewer.page.keyboard.press("ArrowDown")
+    viewer.page.click("button:text-is('Raw data')")
+    viewer.page.wait_for_selector(".signal img")
+    loaded = "() => [...document.querySelectorAll('.signal img')].every(i => i.complete && i.naturalWidth > 0)"
+    viewer.page.wait_for_function(loaded)
+    viewer.page.select_option("select[name=method]", "fft")
+    viewer.page.fill("input[name=undersampling]", "3")
+    viewer.page.keyboard.press("Tab")
+    viewer.page.click("button:text-is('Reconstruct')")
+    viewer.page.wait_for_function(f"() => document.querySelectorAll('.strip-button').length > {before}")
+    viewer.page.wait_for_function("() => document.querySelectorAll('.viewport:not([data-drawn=\"0\"])').length === 2")
+    viewer.settled()
+    both = viewer.page.locator(".viewport")
+    assert both.count() == 2
+    for text in ("slice", "position", "window"):
+        left, right = (both.nth(n).locator(f"[data-text={text}]").inner_text() for n in (0, 1))
+        assert left == right, f"{text} differs"
+    left, right = (_shown(viewer, number) for number in (0, 1))
+    assert left.shape == right.shape
+    difference = np.abs(left - right)
+    assert 1 < difference.mean() < 60, "a third of the lines gives a similar, folded picture"
+
+
+def _shown(viewer, number: int) -> np.ndarray:
+    canvas = viewer.page.locator(".viewport").nth(number).locator("canvas")
+    return viewer.pixels(canvas)[..., 0].astype(float)
+
+
+def test_parameters_out_of_range_are_refused_on_the_spot(viewer, signal_file) -> None:
+    viewer.open("/")
+    if not viewer.page.locator("a.study-link:text-is('Signal')").count():
+        viewer.add(signal_file)
+    viewer.read_study("Signal")
+    viewer.page.click("button:text-is('Raw data')")
+    viewer.page.wait_for_selector("select[name=method]")
+    viewer.page.select_option("select[name=method]", "fft")
+    viewer.page.fill("input[name=undersampling]", "99")
+    assert viewer.page.eval_on_selector("input[name=undersampling]", "i => i.validationMessage") != ""
+
+
+def test_a_job_can_be_cancelled(viewer, tmp_path) -> None:
+    """A long reconstruction stops on request and leaves no series behind."""
+    viewer.open("/")
+    viewer.add(write(kspace("Cancelled", slices=24, size=128), tmp_path))
+    viewer.read_study("Cancelled")
+    before = viewer.page.locator(".strip-button").count()
+    viewer.page.click("button:text-is('Raw data')")
+    viewer.page.select_option("select[name=method]", "total_variation")
+    viewer.page.fill("input[name=iterations]", "500")
+    viewer.page.keyboard.press("Tab")
+    viewer.page.click("button:text-is('Reconstruct')")
+    viewer.page.wait_for_selector(".raw-panel .job [role=progressbar]")
+    viewer.page.click(".raw-panel .job button:text-is('Cancel')")
+    viewer.page.wait_for_selector(".raw-panel .job-cancelled")
+    assert viewer.page.is_enabled("button:text-is('Reconstruct')")
+    viewer.page.reload()
+    viewer.drawn()
+    assert viewer.page.locator(".strip-button").count() == before
+
+
+def test_a_broken_file_is_named_with_what_is_wrong(viewer, tmp_path) -> None:
+    series = write_series(marked("axial"), tmp_path, "Broken")
+    cut = tmp_path / "cut_off.dcm"
+    cut.write_bytes(series[0].read_bytes()[:900])
+    viewer.open("/")
+    viewer.add(cut)
+    viewer.page.wait_for_selector(".job-failed")
+    message = viewer.page.inner_text(".job-failed .message-error")
+    assert "cut_off.dcm" in message
+    assert "internal error" not in message
+    assert "Traceback" not in message
+    assert viewer.page.locator("a.study-link:text-is('Broken')").count() == 0
+
+
+def test_an_unknown_study_says_what_to_do(viewer) -> None:
+    viewer.open("/study/1.2.3.4")
+    message = viewer.page.wait_for_selector(".message-error").inner_text()
+    assert "not in the archive" in message
+    viewer.page.click("a:text-is('Back to the studies')")
+    viewer.page.wait_for_selector(".drop-zone")
+
+
+def test_the_first_page_is_small(viewer) -> None:
+    """The rendering library comes with the reading room, not with the list of studies."""
+    sizes: list[int] = []
+    viewer.page.on("response", lambda answer: sizes.append(len(answer.body())) if "/assets/" in answer.url else None)
+    viewer.open("/")
+    viewer.page.wait_for_selector(".drop-zone")
+    assert sizes
+    assert sum(sizes) < 120_000
+
+
+@pytest.mark.parametrize("width", [1024, 1600])
+def test_nothing_overflows(viewer, server, width) -> None:
+    viewer.page.set_viewport_size({"width": width, "height": 700})
+    viewer.open("/")
+    viewer.page.wait_for_selector(".studies")
+    assert viewer.page.evaluate("document.documentElement.scrollWidth") <= width
