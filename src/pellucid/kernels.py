@@ -8,6 +8,11 @@ from typing import ParamSpec, TypeVar
 
 import numba
 
+# Threads that wait for one another sleep instead of spinning: on a busy machine (other programs, several
+# reconstructions in the server) spinning made these short loops up to 40 times slower. OpenMP reads this once, when
+# numba first runs a parallel loop; what the user has set stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
