@@ -1,5 +1,6 @@
 """Readers of raw PET data, one module per format."""
 
+from pellucid.modalities.nuclear.readers.interfile import READER as INTERFILE
 from pellucid.modality import Reader
 
-READERS: tuple[Reader, ...] = ()
+READERS: tuple[Reader, ...] = (INTERFILE,)
