@@ -104,12 +104,13 @@ CHANNELS = {
 
 
 @pytest.mark.parametrize("name", sorted(CHANNELS))
-def test_channels_read_back(name, tmp_path):
+def test_channels_read_back(name, tmp_path, dciodvfy):
     kind, channels = CHANNELS[name]
     shape = (3, 4, 5, *(len(channel.values) for channel in channels))
     attributes = {k: v for k, v in make_image(kind).attributes.items() if k != "FrameReferenceTime"}
     image = make_image(kind, shape, channels=channels, attributes=attributes)
-    write_series(image, tmp_path)
+    paths = write_series(image, tmp_path)
+    assert dciodvfy(paths[:1]) == []
     back = only(read_series(tmp_path))
     assert back.channels == channels
     apart, different = image_gap(back, image)

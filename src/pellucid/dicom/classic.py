@@ -46,14 +46,15 @@ class Classic:
 
 
 def image_type(image: Image, third: str) -> list[str]:
-    """DERIVED, then what the attributes say of values 2, 3 …, else PRIMARY and `third`."""
+    """DERIVED, then what the attributes say of values 2, 3 …, else PRIMARY and `third`; PET knows PRIMARY alone."""
     given = image.attributes.get("ImageType")
-    rest = list(given)[1:] if isinstance(given, (list, tuple)) else []
-    return ["DERIVED", *(rest or ["PRIMARY", *([third] if third else [])])]
+    rest = [part for part in list(given)[1:] if part != "MOSAIC"] if isinstance(given, (list, tuple)) else []
+    found = ["DERIVED", *(rest or ["PRIMARY", *([third] if third else [])])]
+    return found if image.modality != "PT" else ["DERIVED", "PRIMARY", *found[2:]]
 
 
-def _ct_specific(_image: Image, _created: datetime) -> dict[str, Any]:
-    return {"AcquisitionNumber": 1, "KVP": None}
+def _ct_specific(image: Image, _created: datetime) -> dict[str, Any]:
+    return {"AcquisitionNumber": 1, "KVP": None, "PatientPosition": image.study.patient_position}
 
 
 def _ct_fixed(image: Image, scale: Scale) -> dict[str, Any]:
@@ -63,13 +64,32 @@ def _ct_fixed(image: Image, scale: Scale) -> dict[str, Any]:
     return rescale(scale) | {"RescaleType": "US", "RealWorldValueMappingSequence": [real_world_values(image, scale)]}
 
 
-def _mr_specific(_image: Image, _created: datetime) -> dict[str, Any]:
+def _mr_specific(image: Image, _created: datetime) -> dict[str, Any]:
     """A sequence that is not named is one of research mode (defined term RM)."""
-    return {"ScanningSequence": "RM", "SequenceVariant": "NONE", "RepetitionTime": None}
+    return {
+        "ScanningSequence": "RM",
+        "SequenceVariant": "NONE",
+        "RepetitionTime": None,
+        "PatientPosition": image.study.patient_position,
+    }
 
 
 def _mr_fixed(image: Image, scale: Scale) -> dict[str, Any]:
-    return {"RealWorldValueMappingSequence": [real_world_values(image, scale)]}
+    """Scale and unit; and what inversion and trigger times say of the sequence is said where it must stand too."""
+    values: dict[str, Any] = {"RealWorldValueMappingSequence": [real_world_values(image, scale)]}
+    channels = {channel.name for channel in image.channels}
+    sequence = _listed(image.attributes.get("ScanningSequence", "RM"))
+    if (image.attributes.get("InversionTime") or "inversion_time" in channels) and "IR" not in sequence:
+        values["ScanningSequence"] = [*sequence, "IR"]
+    options = _listed(image.attributes.get("ScanOptions"))
+    gated = {"CG", "PPG"} & set(options)
+    if (image.attributes.get("TriggerTime") is not None or "trigger_time" in channels) and not gated:
+        values["ScanOptions"] = [*options, "CG"]
+    return values
+
+
+def _listed(value: Any) -> list[str]:
+    return list(value) if isinstance(value, (list, tuple)) else [value] if value else []
 
 
 def extension(image: Image, scale: Scale) -> dict[str, Any]:
@@ -89,7 +109,6 @@ def _pt_specific(image: Image, created: datetime) -> dict[str, Any]:
     return {
         "SeriesDate": date,
         "SeriesTime": time,
-        "SeriesType": ["DYNAMIC" if any(c.name == "time" for c in image.channels) else "STATIC", "IMAGE"],
         "CountsSource": "EMISSION",
         "DecayCorrection": "NONE",
         "CollimatorType": "NONE",
@@ -150,6 +169,10 @@ def position_of_codes(orientation: Mapping[str, Any], gantry: Mapping[str, Any])
 def _pt_fixed(image: Image, scale: Scale) -> dict[str, Any]:
     units = _PET_UNITS.get(image.quantity.name, image.attributes.get("Units", "NONE"))
     values = rescale(scale) | {"NumberOfSlices": image.shape[0], "Units": units, "LossyImageCompression": "00"}
+    frames = [len(channel.values) for channel in image.channels if channel.name in ("time", "repetition")]
+    values["SeriesType"] = ["DYNAMIC" if frames else "STATIC", "IMAGE"]
+    if frames:
+        values["NumberOfTimeSlices"] = frames[0]
     if image.quantity.name == "suv_body_weight":
         values["SUVType"] = "BW"
     if image.quantity.name not in _PET_UNITS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +10,12 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from pellucid.dicom.attributes import plain
+from pellucid.dicom.attributes import element, plain
 from pellucid.dicom.classic import CLASSIC, position_of_codes
 from pellucid.dicom.frames import Frame
 from pellucid.dicom.modules import NOTICE, OWNED
 from pellucid.dicom.stacks import real_world_mapping
-from pellucid.dicom.standard import iod_of
+from pellucid.dicom.standard import AttributePath, Iod, iod_of
 from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.study import StudyContext, new_uid
 from pellucid.units import QUANTITIES, Quantity, quantity
@@ -24,10 +25,13 @@ _CT_QUANTITIES = {"HU": "ct_number", "": "ct_number"}
 _MAPS = {"T1 MAP": "t1", "T2 MAP": "t2", "T2_STAR MAP": "t2_star"}
 _NOT_COPIED = OWNED | {
     "LUTLabel", "LUTExplanation", "RealWorldValueSlope", "RealWorldValueIntercept", "VOILUTSequence",
-    "ContentDate", "ContentTime", "AcquisitionDateTime", "RescaleType", "LUTFunction", "Laterality",
-    "ModalityLUTSequence", "Units", "SUVType", "SeriesType", "TimezoneOffsetFromUTC", "InstanceOriginStatus",
+    "ContentDate", "ContentTime", "AcquisitionDateTime", "RescaleType", "LUTFunction",
+    "ModalityLUTSequence", "Units", "SUVType", "SeriesType", "NumberOfTimeSlices", "NumberOfTimeSlots",
+    "NumberOfRRIntervals", "PixelPresentation", "TimezoneOffsetFromUTC", "InstanceOriginStatus",
 }  # fmt: skip
 """Keywords that hold of the instance as it was stored, not of the image that is read."""
+
+_DATE, _TIME, _CODE = r"[0-9]{8}", r"[0-9]{2,6}(\.[0-9]{1,6})?", r"[A-Z0-9 _]{1,16}"
 
 _WINDOW = {"WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction"}
 """In MR these are in stored values."""
@@ -46,23 +50,26 @@ def study_of(dataset: Dataset) -> StudyContext:
         except (TypeError, ValueError):
             return None
 
+    def formed(keyword: str, pattern: str) -> str:
+        return text(keyword) if re.fullmatch(pattern, text(keyword)) else ""
+
     return StudyContext(
         patient_id=text("PatientID"),
         patient_name=text("PatientName"),
-        patient_birth_date=text("PatientBirthDate"),
-        patient_sex=text("PatientSex"),
+        patient_birth_date=formed("PatientBirthDate", _DATE),
+        patient_sex=formed("PatientSex", _CODE),
         patient_weight_kg=number("PatientWeight"),
         patient_height_m=number("PatientSize"),
         study_instance_uid=text("StudyInstanceUID") or new_uid(),
         study_id=text("StudyID"),
-        study_date=text("StudyDate"),
-        study_time=text("StudyTime"),
+        study_date=formed("StudyDate", _DATE),
+        study_time=formed("StudyTime", _TIME),
         study_description=text("StudyDescription"),
         accession_number=text("AccessionNumber"),
         referring_physician_name=text("ReferringPhysicianName"),
         institution_name=text("InstitutionName"),
         frame_of_reference_uid=text("FrameOfReferenceUID") or new_uid(),
-        patient_position=text("PatientPosition") or _coded_position(dataset),
+        patient_position=formed("PatientPosition", _CODE) or _coded_position(dataset),
     )
 
 
@@ -130,14 +137,36 @@ def attributes_of(frames: Sequence[Frame]) -> dict[str, Any]:
     datasets = list({id(frame.dataset): frame.dataset for frame in frames}.values())
     kept: dict[str, Any] = {}
     not_copied = _NOT_COPIED | (_WINDOW if modality == "MR" else set())
-    for keyword in sorted(iod.allowed[()] - not_copied):
-        value = _shared(keyword, frames, datasets)
+    for keyword in sorted(word for word in iod.allowed[()] - not_copied if "PaletteColor" not in word):
+        value = _allowed(keyword, _shared(keyword, frames, datasets), iod, ())
         if value is not None and value != []:
             kept[keyword] = value
-    comments = kept.get("ImageComments", "")
-    if comments.startswith(NOTICE):
-        kept["ImageComments"] = comments.removeprefix(NOTICE).strip()
-    return {keyword: value for keyword, value in kept.items() if value != ""}
+    return _settled(kept)
+
+
+def _settled(kept: dict[str, Any]) -> dict[str, Any]:
+    """Attributes that hold of the image as it is now: no notice of ours, no tiles, no half statements."""
+    comments = kept.pop("ImageComments", "").removeprefix(NOTICE).strip()
+    if comments:
+        kept["ImageComments"] = comments
+    if "ImageType" in kept:
+        kept["ImageType"] = [part for part in kept["ImageType"] if part != "MOSAIC"]
+    if "DeidentificationMethod" not in kept and "DeidentificationMethodCodeSequence" not in kept:
+        kept.pop("PatientIdentityRemoved", None)
+    return kept
+
+
+def _allowed(keyword: str, value: Any, iod: Iod, path: AttributePath) -> Any:
+    """`value` as far as the object written may have it: foreign and invalid parts left out; None where nothing is."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        inner = (*path, keyword)
+        items = [{k: _allowed(k, v, iod, inner) for k, v in item.items() if iod.has(k, inner)} for item in value]
+        return [kept for item in items if (kept := {k: v for k, v in item.items() if v not in (None, [])})]
+    try:
+        element(keyword, value, iod, path)
+    except InvalidInputError:
+        return None
+    return value
 
 
 def _shared(keyword: str, frames: Sequence[Frame], datasets: Sequence[Dataset]) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
+from pydicom.uid import RE_VALID_UID
 from pydicom.valuerep import format_number_as_ds
 
 from pellucid.dicom.planes import Planes
@@ -37,6 +39,13 @@ _OWNED = """
     SpecificCharacterSet StudiesContainingOtherReferencedInstancesSequence StudyDate StudyDescription StudyID
     StudyInstanceUID StudyTime
 """
+_UNPAIRED = frozenset(
+    """ABDOMEN ABDOMENPELVIS AORTA BLADDER BRAIN CERVIX CHEST CHESTABDOMEN CHESTABDPELVIS COCCYX COLON CSPINE ESOPHAGUS
+    FACE GALLBLADDER HEAD HEADNECK HEART LIVER LSPINE LSSPINE MEDIASTINUM MOUTH NECK NECKCHEST NOSE PANCREAS PELVIS
+    PROSTATE RECTUM SACRUM SKULL SPINE SPLEEN SSPINE STERNUM STOMACH TLSPINE TSPINE UTERUS WHOLEBODY""".split()  # noqa: SIM905
+)
+"""Body parts (PS3.16 annex L) that a body has once."""
+
 OWNED = frozenset(_OWNED.split())
 """Keywords that the writer takes from the image itself (its study, grid, voxels, provenance) or cannot keep true."""
 
@@ -55,20 +64,19 @@ def common(image: Image, *, series_uid: str, series_number: int, created: dateti
         "InstanceCreationDate": date,
         "InstanceCreationTime": time,
         "PatientName": study.patient_name,
-        "PatientID": study.patient_id,
+        "PatientID": study.patient_id[:64],
         "PatientBirthDate": study.patient_birth_date,
         "PatientSex": study.patient_sex,
-        "StudyInstanceUID": study.study_instance_uid,
+        "StudyInstanceUID": valid_uid(study.study_instance_uid),
         "StudyDate": study.study_date,
         "StudyTime": study.study_time,
-        "StudyID": study.study_id,
-        "AccessionNumber": study.accession_number,
+        "StudyID": study.study_id[:16],
+        "AccessionNumber": study.accession_number[:16],
         "ReferringPhysicianName": study.referring_physician_name,
         "Modality": image.modality,
         "SeriesInstanceUID": series_uid,
         "SeriesNumber": series_number,
-        "FrameOfReferenceUID": study.frame_of_reference_uid,
-        "Laterality": None,
+        "FrameOfReferenceUID": valid_uid(study.frame_of_reference_uid),
         "ContentDate": date,
         "ContentTime": time,
         "ImageComments": NOTICE,
@@ -79,11 +87,28 @@ def common(image: Image, *, series_uid: str, series_number: int, created: dateti
         "PatientWeight": study.patient_weight_kg,
         "PatientSize": study.patient_height_m,
         "StudyDescription": study.study_description[:64],
-        "InstitutionName": study.institution_name,
+        "InstitutionName": study.institution_name[:64],
         "SeriesDescription": image.description[:64],
-        "PatientPosition": "" if image.modality == "PT" else study.patient_position,  # PET has codes for it
     }
-    return values | {keyword: value for keyword, value in optional.items() if value} | equipment(image.attributes)
+    values |= {keyword: value for keyword, value in optional.items() if value}
+    return values | equipment(image.attributes) | _laterality(image.attributes)
+
+
+def valid_uid(given: str) -> str:
+    """`given`, or where it is no UID (as some de-identified files have them) one that follows from it."""
+    return given if is_uid(given) else derived_uid("replaced", given)
+
+
+def is_uid(text: str) -> bool:
+    """Whether `text` is a UID (PS3.5 section 9.1)."""
+    return len(text) <= 64 and re.fullmatch(RE_VALID_UID, text) is not None
+
+
+def _laterality(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Laterality (PS3.3 C.7.3.1): absent where the body part is unpaired, empty where it is paired or not known."""
+    if attributes.get("Laterality") or attributes.get("AnatomicRegionSequence"):
+        return {}
+    return {} if str(attributes.get("BodyPartExamined", "")).upper() in _UNPAIRED else {"Laterality": None}
 
 
 def equipment(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Parametric Map Storage (PS3.3 section A.75): float32 values of any quantity, one multi-frame instance."""
+"""Parametric Map Storage (PS3.3 section A.75): float values of any quantity, one multi-frame instance."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ def parametric_map(image: Image, values: dict[str, Any], sop_instance_uid: str) 
     attributes = own_attributes(image)
     thickness = attributes.pop("SliceThickness", planes.slice_spacing)
     values = values | _multi_frame(image, slices) | attributes
-    values.pop("PatientPosition", None)
     values.pop("Laterality", None)
     values |= {
         "SOPClassUID": ParametricMapStorage,
@@ -50,19 +49,22 @@ def parametric_map(image: Image, values: dict[str, Any], sop_instance_uid: str) 
     dataset = Dataset()
     put(dataset, values, iod)
     complete(dataset, iod)
-    dataset.add_new("FloatPixelData", "OF", pixels.tobytes())
+    keyword, vr = ("DoubleFloatPixelData", "OD") if pixels.itemsize == 8 else ("FloatPixelData", "OF")
+    dataset.BitsAllocated = 8 * pixels.itemsize
+    dataset.add_new(keyword, vr, pixels.tobytes())
     return dataset
 
 
-def _pixels(image: Image) -> NDArray[np.float32]:
+def _pixels(image: Image) -> NDArray[Any]:
     if image.channels:
         names = [channel.name for channel in image.channels]
         raise UnsupportedError(f"a parametric map has no axes {names}; select one value of each", field="channels")
     if np.iscomplexobj(image.array):
         raise UnsupportedError("is complex; take magnitude, phase, real or imaginary part", field="array")
-    if image.array.size * 4 > _LARGEST_BYTES:
-        raise UnsupportedError(f"has {image.array.size} voxels; one instance holds 2^30 at most", field="array")
-    pixels = image.array.astype("<f4")
+    kind = "<f8" if image.array.dtype == np.float64 else "<f4"
+    if image.array.size * int(kind[-1]) > _LARGEST_BYTES:
+        raise UnsupportedError(f"has {image.array.size} voxels; one instance holds 4 GB at most", field="array")
+    pixels: NDArray[Any] = image.array.astype(kind)
     if not np.isfinite(pixels).all():
         bad = int(np.count_nonzero(~np.isfinite(pixels)))
         raise InvalidInputError(f"holds {bad} values that are NaN, infinite or beyond float32", field="array")

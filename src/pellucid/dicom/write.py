@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from copy import copy
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import RE_VALID_UID, UID, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from pellucid.dicom import modules
 from pellucid.dicom.attributes import complete, put
@@ -49,7 +48,7 @@ def to_datasets(
     if min(image.array.shape) < 1 or max(image.shape[1:]) > 65535:
         raise InvalidInputError(f"is {image.array.shape}; DICOM needs 1 to 65535 rows and columns", field="array")
     series_uid = series_instance_uid or new_uid()
-    if len(series_uid) > 64 or not re.fullmatch(RE_VALID_UID, series_uid):
+    if not modules.is_uid(series_uid):
         raise InvalidInputError(f"is {series_uid!r}; not a DICOM UID", field="series_instance_uid")
     created = created or datetime.now().replace(microsecond=0)
     values = modules.common(image, series_uid=series_uid, series_number=series_number, created=created)
