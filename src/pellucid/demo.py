@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pellucid.anatomy import Anatomy
     from pellucid.server import Job, Platform, Settings
 
+ProgressBar = Callable[[str], AbstractContextManager[Progress]]
 STUDY_UID = "2.25.283091775127342105925173098112345678901"
 """One study for all: a second start finds what is there by it."""
 
@@ -46,8 +49,11 @@ EXAMINATIONS = (
 )
 
 
-def start_with_demonstration(settings: Settings) -> None:
-    """Serve until Ctrl-C; scans of the demonstration patient that are not there yet are made meanwhile."""
+def start_with_demonstration(settings: Settings, bar: ProgressBar) -> None:
+    """Serve until Ctrl-C; scans of the demonstration patient that are not there yet are made meanwhile.
+
+    `bar(title)`: a context that shows the progress it is given.
+    """
     from pellucid.server import Platform, serve
 
     platform = Platform.open(settings)
@@ -58,7 +64,7 @@ def start_with_demonstration(settings: Settings) -> None:
             job = platform.jobs.submit(
                 "demo", "Demonstration patient", lambda progress: demonstrate(platform, progress)
             )
-            threading.Thread(target=_show, args=(platform, job), daemon=True).start()
+            threading.Thread(target=_show, args=(platform, job, bar), daemon=True).start()
 
     serve(settings, platform=platform, ready=ready)
 
@@ -156,10 +162,8 @@ def _with_attenuation_of_ct(raw: Acquisition, platform: Platform) -> Acquisition
     return raw.with_attenuation_map(attenuation_map_from_ct(reconstruct(signal)))
 
 
-def _show(platform: Platform, job: Job) -> None:
+def _show(platform: Platform, job: Job, bar: ProgressBar) -> None:
     """A progress bar of the job on standard error."""
-    from pellucid.cli.display import bar
-
     try:
         with bar(job.title) as progress:
             while not job.ended:

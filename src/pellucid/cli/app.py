@@ -151,9 +151,10 @@ def serve(data: DataFolder = None, host: Host = None, port: Port = None) -> None
 @app.command()
 def demo(data: DataFolder = None, host: Host = None, port: Port = None) -> None:
     """Start the server with a demonstration patient, scanned on the first start."""
+    from pellucid.cli.display import bar
     from pellucid.demo import start_with_demonstration
 
-    start_with_demonstration(_server_settings(data, host, port))
+    start_with_demonstration(_server_settings(data, host, port), bar)
 
 
 @app.callback(invoke_without_command=True)
