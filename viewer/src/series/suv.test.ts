@@ -18,6 +18,22 @@ const pet = (more: Parameters<typeof dataset>[0] = {}) =>
     ...more,
   });
 
+/** Headers of several makers with their expected factors, handed over by the Python tests where they are at hand. */
+interface VendorCase {
+  readonly name: string;
+  readonly expected: number;
+  readonly instances: readonly Parameters<typeof dataset>[0][];
+  readonly tracer: Parameters<typeof dataset>[0];
+}
+const VENDORS = JSON.parse((import.meta.env["VITE_SUV_CASES"] as string | undefined) ?? "[]") as VendorCase[];
+
+it.each(VENDORS)("$name has its factor", ({ expected, instances, tracer: info }) => {
+  const headers = instances.map((header) =>
+    dataset({ ...header, RadiopharmaceuticalInformationSequence: [dataset(info)] }),
+  );
+  expect(Math.abs(petScale(headers).factor / expected - 1)).toBeLessThan(1e-6);
+});
+
 describe("SUV", () => {
   it("divides by the activity left one half-life after injection", () => {
     // 80 kg in grams over 4e8 Bq halved once (100 min = 6000 s).
