@@ -103,6 +103,8 @@ def test_series_and_instance_levels(four):
         ({"StudyDate": "-"}, "expected a date"),
         ({"StudyTime": "10:15"}, "expected a time"),
         ({"StudyInstanceUID": "1.2.x"}, "expected UIDs"),
+        ({"StudyInstanceUID": ",".join(["1.2"] * 5000)}, "StudyInstanceUID: lists more than 200 values"),
+        ({"PatientID": "\\".join("abc" * 5000)}, "PatientID: lists more than 200 values"),
     ],
 )
 def test_malformed_filters_are_refused(four, filters, message):

@@ -13,6 +13,7 @@ from pellucid.archive import Archive
 from pellucid.errors import InvalidInputError
 from pellucid.server import Settings, serve
 from pellucid.server.__main__ import main
+from pellucid.server.run import _listening
 
 
 @pytest.fixture
@@ -47,6 +48,12 @@ def test_a_port_in_use(tmp_path):
         port = taken.getsockname()[1]
         with pytest.raises(InvalidInputError, match=f"port: 127.0.0.1:{port} cannot be listened on"):
             serve(Settings(data=tmp_path, port=port))
+
+
+def test_answers_do_not_wait_for_acknowledgements(tmp_path):
+    """asyncio disables Nagle's algorithm only on sockets that say that they are TCP."""
+    with _listening(Settings(data=tmp_path, port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 def test_wrong_arguments_are_one_line(tmp_path, monkeypatch, capsys):

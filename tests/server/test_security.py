@@ -92,3 +92,11 @@ def test_odd_dicom_values_are_not_logged(client, caplog, capsys, recwarn):
     assert response.status_code == 200
     assert "SECRET" not in caplog.text + capsys.readouterr().err
     assert not [w for w in recwarn if "SECRET" in str(w.message)]
+
+
+def test_bodies_that_are_held_in_memory_are_small(client):
+    path = f"/api/acquisitions/{'0' * 32}/reconstructions"
+    pieces = (b" " * 100_000 for _ in range(20))
+    response = client.post(path, content=pieces, headers={"content-type": "application/json"})
+    assert response.status_code == 413
+    assert "larger than 1048576 bytes" in response.json()["detail"]

@@ -5,8 +5,10 @@ import zipfile
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
-from tests.archive.samples import dicom, uid
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from tests.archive.samples import dataset, dicom, file_bytes, uid
 
 from pellucid.archive import Query
 
@@ -30,6 +32,23 @@ def test_dicom_is_stored_as_received(client, platform, upload):
     }
     assert [platform.archive.fetch(r) for r in platform.archive.instances(uid(1))] == [dicom(1, 1, 1), dicom(1, 2, 1)]
     assert [p.name for p in platform.archive.incoming.iterdir()] == ["lock"]
+
+
+def headless(made, syntax, *, keep_meta=False):
+    data = file_bytes(made, syntax)
+    return data[132 if keep_meta else 144 + int.from_bytes(data[140:144], "little") :]
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+@pytest.mark.parametrize("keep_meta", [False, True])
+def test_old_dicom_without_its_file_header(platform, upload, syntax, keep_meta):
+    job = upload(("IM1", headless(dataset(), syntax, keep_meta=keep_meta)))
+    assert job["state"] == "done", job
+    (record,) = platform.archive.instances(uid(1))
+    assert record.transfer_syntax_uid == syntax
+    stored = pydicom.dcmread(io.BytesIO(platform.archive.fetch(record)))
+    np.testing.assert_array_equal(stored.pixel_array, np.arange(1, 36).reshape(5, 7))
+    assert stored.PatientName == "Doe^Jane"
 
 
 def test_zips_and_what_media_carry_beside_images(platform, upload):
@@ -97,6 +116,8 @@ def test_signal_and_images_together(upload, raw_bytes):
         ([("good.dcm", dicom()), ("scan.pellucid.h5", b"\x89HDF\r\n\x1a\n and no more")], "scan.pellucid.h5: "),
         ([("good.dcm", dicom()), ("other.dcm", dicom(PatientID="2"))], "other.dcm: SOPInstanceUID: another object"),
         ([("empty.dcm", b"")], "empty.dcm: is empty"),
+        ([("old.dcm", headless(dataset(), ImplicitVRLittleEndian)[:50])], "old.dcm: begins like DICOM"),
+        ([("old.dcm", headless(dataset(), ImplicitVRLittleEndian)[:-2])], "old.dcm: ends at byte"),
         ([("a.zip", b"PK\x03\x04 no zip")], "a.zip: cannot be expanded as a zip file"),
         ([("a.zip", zipped({"x/bad.dcm": dicom()[:600]}))], "a.zip.content/x/bad.dcm: ends at byte 600"),
         ([("a.zip", zipped({}))], "upload: holds no files"),

@@ -14,6 +14,9 @@ from pellucid.errors import InvalidInputError
 Kind = Literal["text", "name", "date", "time", "uid", "code", "integer"]
 Condition = ColumnElement[bool]
 
+MAXIMUM_VALUES = 200
+"""Of one list; a longer one would make a statement that no database takes."""
+
 _DATE = re.compile(r"(\d{8})?(-)?(\d{8})?")
 _TIME = re.compile(r"(\d{2,6}(?:\.\d{1,6})?)?(-)?(\d{2,6}(?:\.\d{1,6})?)?")
 
@@ -25,6 +28,8 @@ def condition(column: Any, kind: Kind, value: str, keyword: str, *, fuzzy: bool 
     """
     if value in ("", "*"):
         return true()
+    if len(re.findall(r"[\\,]", value)) >= MAXIMUM_VALUES:
+        raise InvalidInputError(f"lists more than {MAXIMUM_VALUES} values", field=keyword)
     if kind == "name" and fuzzy:
         return _fuzzy_name(column, value)
     return _MATCHERS[kind](column, value, keyword)

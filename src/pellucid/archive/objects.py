@@ -97,8 +97,8 @@ class Objects:
         """`length` bytes from `start`."""
         try:
             data = bytes(obstore.get_range(self._store, _path(name), start=start, length=length))
-        except (FileNotFoundError, BaseError):
-            raise ObjectDamagedError(f"object {name} is missing or shorter than it was") from None
+        except (FileNotFoundError, BaseError) as error:
+            raise ObjectDamagedError(f"object {name} cannot be read ({type(error).__name__})") from error
         if len(data) != length:
             raise ObjectDamagedError(f"object {name} is shorter than it was")
         return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,6 +21,8 @@ from pellucid.dicomweb.rendered import THUMBNAIL, Rendering, Viewport, render, r
 from pellucid.dicomweb.search import Search
 from pellucid.dicomweb.storing import StoreLimits
 from pellucid.errors import InvalidInputError
+
+log = logging.getLogger("pellucid.dicomweb")
 
 Handler = Callable[[Request], Response]
 _STUDY = "/studies/{study}"
@@ -162,6 +165,7 @@ def _answering(handler: Handler) -> Handler:
         except InvalidInputError as error:
             return problem(RequestError(400, str(error)))
         except ObjectDamagedError as error:
+            log.error("%s", error)
             return problem(RequestError(500, str(error)))
 
     return answer

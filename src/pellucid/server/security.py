@@ -7,12 +7,17 @@ import logging
 import traceback
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("pellucid.server")
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_BODY_BYTES = 1 << 20
+_LARGE_BODIES = ("/api/uploads", "/dicom-web/studies")
+"""Requests that stream to disk and count for themselves."""
+
 _POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' blob: data:; "
@@ -69,12 +74,30 @@ class Guard:
         if refusal:
             await JSONResponse({"detail": refusal}, 403)(scope, receive, guarded)
             return
+        body = _Body(receive, None if scope["path"].startswith(_LARGE_BODIES) else _BODY_BYTES)
         try:
-            await self._app(scope, receive, guarded)
+            await self._app(scope, body.receive, guarded)
         except Exception as error:  # noqa: BLE001 (the outermost handler: nothing may leave it)
             log_without_values(error)
             if not started:
                 await JSONResponse({"detail": "internal error"}, 500)(scope, receive, guarded)
+
+
+class _Body:
+    """A request's body, refused where it is too large to be held in memory."""
+
+    def __init__(self, receive: Receive, limit: int | None) -> None:
+        self._receive = receive
+        self._left = limit
+
+    async def receive(self) -> Message:
+        """The next part of the body."""
+        message = await self._receive()
+        if self._left is not None and message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise HTTPException(413, f"the request is larger than {_BODY_BYTES} bytes")
+        return message
 
 
 def log_without_values(error: BaseException) -> None:

@@ -21,6 +21,7 @@ from pellucid.errors import InvalidInputError
 from pellucid.image import Image
 from pellucid.modality import HEAD_BYTES, all_modalities, modality, reconstruct
 from pellucid.progress import Progress, part
+from pellucid.server.old_dicom import begins_as_data_set, with_header
 from pellucid.server.platform import Deposit, Platform, is_dicom
 
 _MAXIMUM_RATIO = 200
@@ -196,11 +197,12 @@ def _store_dicom(deposit: Deposit, files: list[Path], progress: Progress) -> lis
     others = []
     for index, file in enumerate(files):
         progress(index / len(files), f"Reading file {index + 1} of {len(files)}")
-        if not is_dicom(file) or _is_raw(file):
+        dicom, old = is_dicom(file), begins_as_data_set(_head(file))
+        if not (dicom or old) or _is_raw(file):
             others.append(file)
             continue
         try:
-            deposit.add_dicom(file)
+            deposit.add_dicom(file if dicom else with_header(file))
         except StoreRefusedError as error:
             raise InvalidInputError(str(error), file=file) from error
         file.unlink()
