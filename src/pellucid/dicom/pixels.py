@@ -40,6 +40,10 @@ _IMAGECODECS: Mapping[str, str] = {
 """Transfer syntax → function of imagecodecs, for those that no plug-in of pydicom decodes here."""
 
 
+_JPEG_FAMILY = {uid for uid in _IMAGECODECS if 50 <= int(uid.rpartition(".")[2]) <= 81}
+_END = b"\xff\xd9"
+
+
 def stored_values(dataset: Dataset, file: str) -> NDArray[Any]:
     """The stored values `(frames, rows, columns)`, integers or floats, before any rescaling.
 
@@ -109,6 +113,8 @@ def _decoded(dataset: Dataset, syntax: UID, shape: tuple[int, int, int], file: s
         available = get_decoder(syntax).is_available
     except NotImplementedError:
         available = False
+    if str(syntax) in _JPEG_FAMILY:
+        _require_ends(dataset, shape[0], file)
     if available:
         return _by_pydicom(dataset, shape, file)
     decode = _imagecodecs_function(syntax)
@@ -118,6 +124,30 @@ def _decoded(dataset: Dataset, syntax: UID, shape: tuple[int, int, int], file: s
             f"is {name} ({syntax}); no installed codec decodes it", file=file, field="TransferSyntaxUID"
         )
     return _by_imagecodecs(dataset, decode, shape, file)
+
+
+def _require_ends(dataset: Dataset, frames: int, file: str) -> None:
+    """Each codestream must hold its end-of-image marker: some decoders take seconds to find that it is cut off.
+
+    Coded data cannot hold the marker's bytes (they are stuffed: ISO 10918-1 B.1.1.5, ISO 14495-1 9.1).
+    """
+    from pydicom.encaps import generate_frames
+
+    try:
+        cut = [
+            n
+            for n, data in enumerate(generate_frames(dataset.PixelData, number_of_frames=frames), 1)
+            if _END not in data
+        ]
+    except DECODING_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InvalidInputError(
+            f"cannot be taken apart into frames ({reason})", file=file, field="PixelData"
+        ) from error
+    if cut:
+        raise InvalidInputError(
+            f"frame {cut[0]} has no end-of-image marker. Truncated file?", file=file, field="PixelData"
+        )
 
 
 def _by_pydicom(dataset: Dataset, shape: tuple[int, int, int], file: str) -> NDArray[Any]:
