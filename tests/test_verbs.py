@@ -275,3 +275,11 @@ def test_file_that_may_be_of_two_formats_goes_to_the_one_that_can_read_it(folder
         f"{path}: cannot be read as Whistle: pitch: is not whistled; "
         "as Whisper text: samples: holds no number (could not convert string to float: 'x')"
     )
+
+
+def test_header_and_data_of_one_signal_count_once(folder):
+    """A format of two files may be read by either; other files of the same name and other numbers stay apart."""
+    (folder / "a" / "one.hdr.wsp").write_text("WHISPER 1 2 3")
+    assert len(verbs.read_all(folder / "a")) == 1
+    (folder / "a" / "one.other.wsp").write_text("WHISPER 1 2 4")
+    assert len(verbs.read_all(folder / "a")) == 2

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from pellucid.acquisition import Acquisition
 from pellucid.errors import InvalidInputError, UnknownOptionError, UnsupportedError
@@ -37,6 +39,15 @@ class _Found:
 
     things: list[tuple[str, Thing]] = field(default_factory=list)
     passed_over: list[UnsupportedError] = field(default_factory=list)
+
+    def add(self, file: Path, things: list[Thing]) -> None:
+        """Add what a file holds, less what its other half (header or data, of the same name) gave already."""
+        stem = _stem(file.name)
+        halves = [
+            thing for source, thing in self.things if Path(source).parent == file.parent and _stem(source) == stem
+        ]
+        new = [thing for thing in things if not any(_same(thing, half) for half in halves)]
+        self.things += [(str(file), thing) for thing in new]
 
 
 def read(path: str | Path) -> Thing:
@@ -222,7 +233,7 @@ def _read_raw(file: Path, head: bytes, found: _Found) -> bool:
     failures: list[tuple[str, InvalidInputError]] = []
     for title, reader in _candidates(file, head):
         try:
-            found.things += [(str(file), thing) for thing in reader(file)]
+            found.add(file, reader(file))
         except InvalidInputError as error:
             failures.append((title, error))
         else:
@@ -234,6 +245,19 @@ def _read_raw(file: Path, head: bytes, found: _Found) -> bool:
         raise _none_fits(file, failures)
     found.passed_over.append(unsupported)
     return True
+
+
+def _stem(file: str) -> str:
+    return Path(file).name.partition(".")[0]
+
+
+def _same(a: Thing, b: Thing) -> bool:
+    """Whether two signals hold the same numbers."""
+    if type(a) is not type(b):
+        return False
+    pairs = [(getattr(a, item.name), getattr(b, item.name)) for item in fields(a)]
+    arrays = [(x, y) for x, y in pairs if isinstance(x, np.ndarray) or isinstance(y, np.ndarray)]
+    return bool(arrays) and all(np.array_equal(x, y) for x, y in arrays)
 
 
 def _candidates(file: Path, head: bytes) -> list[tuple[str, Any]]:
