@@ -102,7 +102,8 @@ def broken(kind):
         "empty uid": dicom(SeriesInstanceUID=""),
         "path as uid": good.replace(uid(1, 1, 1).encode(), b"../../../etc/pa"[: len(uid(1, 1, 1))]),
         "few pixels": dicom(Rows=50),
-        "negative rows": good.replace(b"\x28\x00\x10\x00US\x02\x00\x40\x00", b"\x28\x00\x10\x00US\xff\xff\x40\x00"),
+        "false length": good.replace(b"\x28\x00\x10\x00US\x02\x00", b"\x28\x00\x10\x00US\xff\xff"),
+        "many rows": good.replace(b"\x28\x00\x10\x00US\x02\x00\x40\x00", b"\x28\x00\x10\x00US\x02\x00\xff\xff"),
     }[kind]
 
 
@@ -120,7 +121,8 @@ def broken(kind):
         "empty uid",
         "path as uid",
         "few pixels",
-        "negative rows",
+        "false length",
+        "many rows",
     ],
 )
 def test_what_is_broken_is_refused_in_one_line_and_leaves_nothing(archive, kind):

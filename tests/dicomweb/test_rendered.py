@@ -233,3 +233,15 @@ def test_real_images_have_contrast(client, archive, real_data):
         assert grey.std() > 20
         assert 0.02 < (grey > 100).mean() < 0.9
     archive.delete(stored[0].study_instance_uid)
+
+
+def test_float_pixels(client, store):
+    """Parametric maps: real numbers, windowed as they are."""
+    made = dataset(pixels=np.zeros((4, 6), np.uint16))
+    del made.PixelData, made.RescaleSlope, made.RescaleIntercept
+    values = np.linspace(0.0, 0.3, 24, dtype=np.float32).reshape(4, 6)
+    made.FloatPixelData = values.tobytes()
+    made.BitsAllocated = 32
+    store(made)
+    assert_grey(picture(client, window="0.1,0.2,linear-exact"), np.clip((values - 0.1) / 0.2 + 0.5, 0, 1) * 255)
+    assert picture(client).std() > 50
