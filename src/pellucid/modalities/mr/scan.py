@@ -98,7 +98,7 @@ def scan(
 
 def _settings(protocol: str | Settings) -> tuple[Settings, str]:
     if isinstance(protocol, Settings):
-        return protocol, "custom"
+        return protocol, next((known.name for known in PROTOCOLS if known.settings == protocol), "custom")
     for known in PROTOCOLS:
         if known.name == protocol:
             settings: Settings = known.settings

@@ -1,0 +1,43 @@
+"""NumPy .npy arrays of Cartesian k-space as (coil, line, readout) or (coil, partition, line, readout).
+
+There is no geometry in the format: voxels are taken as 1 mm, axial. What is zero was not sampled.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.acquisition import Acquisition
+from pellucid.errors import InvalidInputError, UnsupportedError
+from pellucid.modalities.mr.readers.cfl import plain_kspace
+
+_MOST_COILS = 128
+
+
+def sniff(head: bytes, name: str) -> bool:
+    """Whether the file is a .npy array of complex numbers."""
+    return (
+        head.startswith(b"\x93NUMPY")
+        and name.lower().endswith(".npy")
+        and b"c8" in head[:128] + head[:128].replace(b"c16", b"c8")
+    )
+
+
+def read(path: Path) -> list[Acquisition]:
+    """The k-space in `path`; raises `InvalidInputError` naming file and field."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InvalidInputError(f"cannot be read as .npy ({str(error).splitlines()[0]})", file=path) from error
+    if array.dtype.kind != "c" or array.ndim not in (3, 4):
+        raise UnsupportedError(
+            f"is {array.dtype} {array.shape}; expected complex (coil, [partition,] line, readout)",
+            file=path,
+        )
+    if array.shape[0] > _MOST_COILS or min(array.shape[1:]) < 1:
+        raise UnsupportedError(f"is {array.shape}; expected coils first, at most {_MOST_COILS}", file=path)
+    samples = np.ascontiguousarray(array, np.complex64)
+    samples = samples[None, :, None] if samples.ndim == 3 else samples[None]
+    return [plain_kspace(samples, path)]

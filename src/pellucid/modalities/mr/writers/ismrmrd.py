@@ -1,0 +1,155 @@
+"""ISMRMRD in HDF5 (Inati et al. 2017, doi:10.1002/mrm.26089)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.modalities.mr.acquisition import KSpace
+
+_NOISE_FLAG = 1 << 18
+_LONGEST = 65535
+"""Samples per readout that the format's header can count."""
+
+
+def write_ismrmrd(raw: KSpace, path: Path) -> None:
+    """Write `raw` with its geometry, timing, mask or trajectory and noise scan, replacing `path` only when complete."""
+    import ismrmrd
+
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    dataset = ismrmrd.Dataset(str(partial), "dataset", mode="w")
+    try:
+        dataset.write_xml_header(_header(raw).encode())
+        counter = 0
+        if raw.noise is not None:
+            for start in range(0, raw.noise.shape[1], _LONGEST):
+                block = np.ascontiguousarray(raw.noise[:, start : start + _LONGEST])
+                dataset.append_acquisition(_acquisition(block, {"flags": _NOISE_FLAG, "scan_counter": counter}))
+                counter += 1
+        for data, head, trajectory in _readouts(raw):
+            dataset.append_acquisition(_acquisition(data, {**head, "scan_counter": counter}, trajectory))
+            counter += 1
+    finally:
+        dataset.close()
+    partial.replace(path)
+
+
+def _acquisition(
+    data: NDArray[np.complex64], head: dict[str, Any], trajectory: NDArray[np.float32] | None = None
+) -> Any:
+    import ismrmrd
+
+    if trajectory is None:
+        acquisition = ismrmrd.Acquisition.from_array(data)
+    else:
+        acquisition = ismrmrd.Acquisition.from_array(data, trajectory)
+    index = head.pop("idx", {})
+    for name, value in head.items():
+        if name == "flags":
+            acquisition.set_flag(int(value).bit_length())
+        else:
+            setattr(acquisition, name, value)
+    for name, value in index.items():
+        setattr(acquisition.idx, name, value)
+    return acquisition
+
+
+def _readouts(raw: KSpace) -> Any:
+    """Each acquired readout `[coil, sample]` with its header fields and trajectory."""
+    directions = raw.affine[:3, :3] / np.linalg.norm(raw.affine[:3, :3], axis=0)
+    normal = np.cross(directions[:, 2], directions[:, 1])
+    # Slice direction of the format is right-handed with read and phase; partitions count along the affine's.
+    along = directions[:, 0] if raw.is_3d else normal * np.sign(normal @ directions[:, 0])
+    slices, _, partitions, lines, samples = raw.samples.shape
+    skipped = raw.skipped_readout_samples
+    for slice_ in range(slices):
+        centre = [raw.image_shape[0] // 2 if raw.is_3d else slice_, raw.image_shape[1] // 2, raw.image_shape[2] // 2]
+        head: dict[str, Any] = {
+            "read_dir": tuple(directions[:, 2]),
+            "phase_dir": tuple(directions[:, 1]),
+            "slice_dir": tuple(along),
+            "position": tuple(raw.affine[:3, :3] @ centre + raw.affine[:3, 3]),
+            "center_sample": samples // 2 - skipped,
+        }
+        for partition in range(partitions):
+            for line in range(lines):
+                if raw.sampled is not None and not raw.sampled[partition, line].any():
+                    continue
+                index = {"kspace_encode_step_1": line, "kspace_encode_step_2": partition, "slice": slice_}
+                data = np.ascontiguousarray(raw.samples[slice_, :, partition, line, skipped:])
+                yield data, {**head, "idx": index}, _trajectory(raw, line)
+
+
+def _trajectory(raw: KSpace, line: int) -> NDArray[np.float32] | None:
+    """Cycles per voxel along (read, phase[, slice])."""
+    if raw.trajectory is None:
+        return None
+    cycles = (raw.trajectory[line] * np.array(raw.voxel_mm) * 1e-3)[:, ::-1]
+    return np.ascontiguousarray(cycles[:, : 3 if raw.is_3d else 2], np.float32)
+
+
+def _header(raw: KSpace) -> str:
+    from ismrmrd import xsd
+
+    _, _, partitions, lines, samples = raw.samples.shape
+    encoded_matrix = (
+        (partitions, lines, samples)
+        if raw.is_cartesian
+        else (raw.image_shape[0] if raw.is_3d else 1, *raw.image_shape[1:])
+    )
+    image_matrix = raw.image_shape if raw.is_3d else (1, *raw.image_shape[1:])
+    thickness = raw.slice_thickness_mm or raw.voxel_mm[0]
+    image_fov = [n * v for n, v in zip(image_matrix, raw.voxel_mm, strict=True)]
+    encoded_fov = list(raw.encoded_fov_mm) if raw.is_cartesian else image_fov.copy()
+    if not raw.is_3d:
+        image_fov[0] = encoded_fov[0] = thickness
+    limits = xsd.encodingLimitsType(
+        kspace_encoding_step_1=xsd.limitType(minimum=0, maximum=lines - 1, center=lines // 2),
+        kspace_encoding_step_2=xsd.limitType(minimum=0, maximum=partitions - 1, center=partitions // 2),
+    )
+    encoding = xsd.encodingType(
+        encodedSpace=_space(xsd, encoded_matrix, encoded_fov),
+        reconSpace=_space(xsd, image_matrix, image_fov),
+        encodingLimits=limits,
+        trajectory=xsd.trajectoryType.CARTESIAN if raw.is_cartesian else xsd.trajectoryType.OTHER,
+    )
+    megahertz = float(raw.attributes.get("ImagingFrequency", 42.577478518 * (raw.field_strength_t or 0.0)))
+    header = xsd.ismrmrdHeader(
+        subjectInformation=xsd.subjectInformationType(
+            patientName=raw.study.patient_name or None, patientID=raw.study.patient_id or None
+        ),
+        studyInformation=xsd.studyInformationType(studyInstanceUID=raw.study.study_instance_uid),
+        measurementInformation=xsd.measurementInformationType(
+            patientPosition=xsd.patientPositionType(raw.study.patient_position),
+            protocolName=raw.description or None,
+            frameOfReferenceUID=raw.study.frame_of_reference_uid,
+        ),
+        acquisitionSystemInformation=xsd.acquisitionSystemInformationType(
+            systemFieldStrength_T=raw.field_strength_t, receiverChannels=raw.coils
+        ),
+        experimentalConditions=xsd.experimentalConditionsType(H1resonanceFrequency_Hz=round(megahertz * 1e6)),
+        encoding=[encoding],
+        sequenceParameters=xsd.sequenceParametersType(
+            TR=_given(raw.repetition_time_ms),
+            TE=_given(raw.echo_time_ms),
+            TI=_given(raw.inversion_time_ms),
+            flipAngle_deg=_given(raw.flip_angle_deg),
+        ),
+    )
+    text: str = xsd.ToXML(header)
+    return text
+
+
+def _given(value: float | None) -> list[float]:
+    return [] if value is None else [value]
+
+
+def _space(xsd: Any, matrix: tuple[int, ...], fov_mm: list[float]) -> Any:
+    return xsd.encodingSpaceType(
+        matrixSize=xsd.matrixSizeType(x=matrix[2], y=matrix[1], z=matrix[0]),
+        fieldOfView_mm=xsd.fieldOfViewMm(x=fov_mm[2], y=fov_mm[1], z=fov_mm[0]),
+    )
