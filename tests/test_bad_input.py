@@ -274,10 +274,25 @@ def _(folder):
     return nifti_file(folder).rename(folder / "x.nii.gz")
 
 
-@case(NIFTI, "noise in gzip", "x.nii.gz: cannot be read as NIfTI")
+@case(NIFTI, "noise in gzip", "sizeof_hdr: begins with")
 def _(folder):
     (folder / "x.nii.gz").write_bytes(gzip.compress(RANDOM))
     return folder / "x.nii.gz"
+
+
+@case(NIFTI, "a web page", "expected a header size of 348 or 540. Is this NIfTI?")
+def _(folder):
+    (folder / "x.nii.gz").write_bytes(gzip.compress(b"<!DOCTYPE html>" + bytes(1000)))
+    return folder / "x.nii.gz"
+
+
+@case(NIFTI, "unknown kind of number", "cannot be read as NIfTI (data code 999 not recognized)")
+def _(folder):
+    path = nifti_file(folder)
+    data = bytearray(path.read_bytes())
+    data[70:72] = (999).to_bytes(2, "little")
+    path.write_bytes(data)
+    return path
 
 
 @case(NIFTI, "NaN", "voxels: hold 24 NaN or infinite values")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,9 @@ from pellucid.units import QUANTITIES, Quantity
 
 if TYPE_CHECKING:
     import nibabel
+
+_NIFTI_1, _NIFTI_2 = (b"\x5c\x01\0\0", b"\0\0\x01\x5c"), (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
+"""The first four bytes: the header's size, 348 or 540, in either byte order."""
 
 _COMMENT = 6
 """Extension code of a plain-text comment (NIfTI-1 header extensions)."""
@@ -31,7 +37,7 @@ def sniff(head: bytes, name: str) -> bool:
     lower = name.lower()
     if lower.endswith(".nii.gz"):
         return head[:2] == b"\x1f\x8b"
-    return lower.endswith(".nii") and head[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c")
+    return lower.endswith(".nii") and head[:4] in (*_NIFTI_1, *_NIFTI_2)
 
 
 def read_nifti(path: Path) -> Image:
@@ -114,7 +120,9 @@ def _loaded(path: Path) -> tuple[Any, NDArray[Any]]:
 
     problems = (OSError, ValueError, EOFError, KeyError, TypeError, OverflowError, zlib.error)
     try:
-        image = (nifti2 if _is_nifti2(path) else nifti1).load(path)
+        module = nifti2 if _is_nifti2(path) else nifti1
+        with _quiet():
+            image = module.load(path)
         _require_data(image, path)
         return image, np.asanyarray(image.dataobj)
     except InvalidInputError:
@@ -129,7 +137,27 @@ def _is_nifti2(path: Path) -> bool:
 
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     with opener(path, "rb") as file:
-        return file.read(4) in (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
+        size = file.read(4)
+    if size not in (*_NIFTI_1, *_NIFTI_2):
+        raise InvalidInputError(
+            f"begins with {size!r}; expected a header size of 348 or 540. Is this NIfTI?", file=path, field="sizeof_hdr"
+        )
+    return size in _NIFTI_2
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep nibabel from printing what it corrects in a header."""
+
+    def nothing(_record: logging.LogRecord) -> bool:
+        return False
+
+    logger = logging.getLogger("nibabel.global")
+    logger.addFilter(nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(nothing)
 
 
 def _require_data(image: Any, path: Path) -> None:
