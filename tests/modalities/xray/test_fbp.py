@@ -110,9 +110,8 @@ def test_an_off_centre_disc_is_where_it_is(name):
     peak = np.unravel_index(image.array.argmax(), image.shape)
     assert np.allclose(image.points_lps_mm(peak)[:2], (36.0, -13.0), atol=9.0)
     assert image.affine[2, 0] > 0
-    inside = (
-        np.linalg.norm(image.points_lps_mm(np.moveaxis(np.indices(image.shape), 0, -1)) - (36, -13, 104), axis=-1) < 6
-    )
+    points = image.points_lps_mm(np.moveaxis(np.indices(image.shape), 0, -1))
+    inside = np.linalg.norm(points - (36, -13, 104), axis=-1) < 6
     assert image.array[inside].mean() == pytest.approx(0.2, rel=0.01)  # 0.02 per mm is 0.2 per cm
     weights = np.clip(image.array, 0.1, 0.2) - 0.1
     centre = np.tensordot(weights, points, 3) / weights.sum()

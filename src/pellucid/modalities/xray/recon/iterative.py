@@ -30,6 +30,8 @@ from pellucid.operators import LinearOperator
 from pellucid.parameters import About
 from pellucid.progress import Progress, no_progress
 
+_NORM_ITERATIONS = 6
+_NORM_SAFETY = 1.02
 Start = Callable[[LinearOperator, NDArray[np.float32]], Iterator[solvers.State]]
 Iterations = Annotated[int, About("Iterations", minimum=1, maximum=10000, step=10)]
 
@@ -88,7 +90,7 @@ def cgls(
     )
 
     def begin(operator: LinearOperator, data: NDArray[np.float32]) -> Iterator[solvers.State]:
-        strength = damping * operator.norm(iterations=8) if damping else 0.0
+        strength = damping * _norm(operator) if damping else 0.0
         return solvers.cgls(operator, data, iterations=iterations, damping=strength)
 
     return _run(raw, ready, begin, iterations, f"CGLS {iterations}", progress)
@@ -102,7 +104,7 @@ def tv(
     regularisation: Annotated[
         float,
         About("Weight of total variation, as part of the largest value of Aᵀp", minimum=0, maximum=1, step=1e-4),
-    ] = 5e-4,
+    ] = 2e-3,
     non_negative: options.NonNegative = True,
     matrix: options.Matrix = 256,
     field_of_view_mm: options.FieldOfView = None,
@@ -128,10 +130,25 @@ def tv(
             weight=regularisation * float(np.abs(operator.adjoint(data)).max()),
             iterations=iterations,
             non_negative=non_negative,
+            operator_norm=_norm(operator) * _NORM_SAFETY,
             spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
         )
 
     return _run(raw, ready, begin, iterations, f"TV {iterations}", progress)
+
+
+def _norm(operator: LinearOperator) -> float:
+    """Largest singular value by a few power iterations.
+
+    A projector has no negative entries, so its first singular vector has one sign: from a constant image the
+    iteration is there at once.
+    """
+    x = np.ones(operator.shape_in, operator.dtype)
+    size = 0.0
+    for _ in range(_NORM_ITERATIONS):
+        x = operator.adjoint(operator(x / max(float(np.linalg.norm(x)), np.finfo(np.float32).tiny)))
+        size = float(np.linalg.norm(x))
+    return float(np.sqrt(size))
 
 
 def _run(raw: Sinogram, ready: Prepared, begin: Start, iterations: int, method: str, progress: Progress) -> Image:
