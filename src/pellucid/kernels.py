@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-import numba
-
+# Before numba is imported, and only where the user has not said otherwise.
+if os.environ.get("PELLUCID_THREADS", "").isdigit():
+    os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["PELLUCID_THREADS"])
 # Threads that wait for one another sleep instead of spinning: on a busy machine (other programs, several
-# reconstructions in the server) spinning made these short loops up to 40 times slower. OpenMP reads this once, when
-# numba first runs a parallel loop; what the user has set stays.
+# reconstructions in the server) spinning made these short loops up to 40 times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,6 +42,5 @@ def inline_kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def thread_count() -> int:
-    """Threads that kernels and FFTs use: `PELLUCID_THREADS`, else what numba sees."""
-    given = os.environ.get("PELLUCID_THREADS")
-    return max(1, int(given)) if given else int(numba.get_num_threads())
+    """Threads that kernels and FFTs use: `PELLUCID_THREADS` or `NUMBA_NUM_THREADS` at the start, else all cores."""
+    return int(numba.get_num_threads())

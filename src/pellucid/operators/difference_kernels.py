@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.kernels import inline_kernel, parallel_kernel, prange
+from pellucid.kernels import kernel, parallel_kernel, prange
 from pellucid.operators.linear_operator import Array
 
 _LINES = 32
@@ -20,13 +20,13 @@ def as_volume(x: Array, dimensions: int) -> Array:
     return np.ascontiguousarray(x).reshape(-1, *(1,) * (3 - dimensions), *spatial)
 
 
-@inline_kernel
+@kernel
 def squared(value: complex) -> float:
     """|value|²."""
     return value.real * value.real + value.imag * value.imag
 
 
-@inline_kernel
+@kernel
 def add_gradient(x: Array, line: int, scales: Array, factor: float, rows: Array) -> None:
     """Add factor · ∇x along one line of the last axis to `rows` (d, n2)."""
     _, n0, n1, n2 = x.shape

@@ -65,8 +65,7 @@ def osem(subsets: Sequence[Subset], *, x0: Array | None = None, iterations: int)
                 f"maps from {subset.operator.shape_in}, not {first.shape_in}", field=f"subset {number}"
             )
         prepared.append(_Prepared(subset))
-    seen = np.sum([item.sensitivity for item in prepared], axis=0) > 0
-    x[~seen] = 0
+    x[np.all([item.sensitivity == 0 for item in prepared], axis=0)] = 0
     for iteration in range(1, iterations + 1):
         value = sum(item.update(x) for item in prepared)
         yield State(iteration, x, value)
