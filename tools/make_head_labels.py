@@ -175,7 +175,9 @@ def label_brain(labels: NDArray[np.uint8], brain: Mask, t1: Volume, grey: Volume
     stem = grid.box((0, 17), (8, 44), (-90, -9)) & (t1 > STEM)
     labels[brain & tissue & (grey > white) & ~stem] = LABEL["grey_matter"]
     deep = brain & tissue & (grey > 0.7 * white)
-    ganglia = grid.box((7, 32), (-24, 14), (-12, 26)) & ~grid.ellipsoid((0, -4, -12), (14, 40, 9))
+    putamen = grid.ellipsoid((24, -1, 1), (9.5, 21, 13)) | grid.ellipsoid((-24, -1, 1), (9.5, 21, 13))
+    caudate = grid.ellipsoid((13, -8, 10), (8, 20, 16)) | grid.ellipsoid((-13, -8, 10), (8, 20, 16))
+    ganglia = putamen | caudate
     thalamus = grid.ellipsoid((11, 18, 8), (12, 17, 12)) | grid.ellipsoid((-11, 18, 8), (12, 17, 12))
     labels[smooth(deep & ganglia & ~thalamus, 0.7)] = LABEL["basal_ganglia"]
     labels[smooth(deep & thalamus, 1.0)] = LABEL["thalamus"]
@@ -187,7 +189,7 @@ def skull(head: Volume, body: Mask, brain: Mask, grid: Grid) -> tuple[Mask, Mask
     away = distance_from(outline)
     depth = nd.distance_transform_edt(np.pad(body, ((1, 0), (0, 0), (0, 0)), mode="edge"))[1:]
     fluid = (away > 0) & (away <= CSF_MM)
-    foramen = grid.box((0, 13), (30, 62), (-128, -58)) & (distance_from(brain & (grid.z < -50)) < 16)
+    foramen = (np.hypot(grid.x, grid.y - 45) <= 13) & (grid.z < -58)
     shell = (away > CSF_MM) & (away <= CSF_MM + BONE_MM) & ~foramen
     # Thick where the frontal sinus, the vertex and the occipital protuberance are; thin under the temporal muscle.
     front = np.exp(-(((grid.y + 75) / 18) ** 2) - (grid.x / 28) ** 2)

@@ -11,8 +11,8 @@ from pellucid.errors import InvalidInputError, UnknownOptionError
 @pytest.fixture
 def small() -> Anatomy:
     labels = np.zeros((3, 4, 5), np.uint8)
-    labels[1, 1:3, 1:4] = 1
-    labels[1, 1, 1] = 2
+    labels[2, 1:3, 1:4] = 1
+    labels[2, 1, 1] = 2
     affine = np.array([[0, 0, 0.5, 1.0], [0, 2.0, 0, 2.0], [4.0, 0, 0, 3.0], [0, 0, 0, 1.0]])
     return Anatomy(name="Small", labels=labels, affine=affine, tissues=anatomy.tissues("air", "muscle", "liver"))
 
@@ -45,7 +45,7 @@ def test_a_property_is_an_image_in_the_patient(small, name, given, quantity):
     assert image.study is small.study
     np.testing.assert_array_equal(image.affine, small.affine)
     values = small.values(name, **{{"energy_kev": "energies_kev"}.get(k, k): v for k, v in given.items()})
-    assert image.array[1, 1, 1] == values.ravel()[2]
+    assert image.array[2, 1, 1] == values.ravel()[2]
     assert image.array[0, 0, 0] == values.ravel()[0]
     assert image.provenance.parameters == given
 

@@ -64,6 +64,8 @@ def test_breathing_moves_the_liver_and_fills_the_lungs():
     assert heights[0] == pytest.approx(heights[-1], abs=1e-9)
     assert max(heights) - min(heights) == pytest.approx(15.0, abs=1.5)
     assert np.argmax(heights) == 4
+    # cos⁴ of an eighth of the period's half turn: a quarter of the way down is left after a second.
+    assert heights[4] - heights[2] == pytest.approx(15.0 / 4, abs=1.0)
     # A quiet breath is 0.3 to 0.75 l.
     assert 300 < airs[0] - airs[4] < 750
     assert breath.at(1.0).labels.shape == breath.labels.shape
