@@ -17,7 +17,7 @@ class Scanner:
 
     Crystal c of a ring stands at the angle ψ = 2πc/N + view offset: x = R sin ψ, y = -R cos ψ, so crystal 0 is
     at the top (anterior of a supine patient) and c grows towards the patient's left. Rings count towards the
-    head (head first). N counts addresses: every `block_transaxial`-th run of addresses ends with
+    head (head first). N counts addresses: every run of `block_transaxial` addresses begins with
     `gap_transaxial` virtual crystals that detect nothing (gaps between blocks); likewise along the axis.
 
     `inner_radius_mm` to the crystal face, `interaction_depth_mm` mean depth of interaction, R their sum.
@@ -92,8 +92,8 @@ class Scanner:
 
     def live_crystals(self) -> NDArray[np.bool_]:
         """`[crystal, ring]`: whether there is a crystal at the address (False in the gaps between blocks)."""
-        across = np.arange(self.crystals_per_ring) % self.block_transaxial < self.block_transaxial - self.gap_transaxial
-        along = np.arange(self.rings) % self.block_axial < self.block_axial - self.gap_axial
+        across = np.arange(self.crystals_per_ring) % self.block_transaxial >= self.gap_transaxial
+        along = np.arange(self.rings) % self.block_axial >= self.gap_axial
         live: NDArray[np.bool_] = across[:, None] & along[None, :]
         return live
 

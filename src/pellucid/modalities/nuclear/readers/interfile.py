@@ -35,8 +35,9 @@ _MOST_NUMBERS = 2**31
 
 def sniff(head: bytes, name: str) -> bool:  # noqa: ARG001 (the content says it all)
     """Whether this is an Interfile header of PET projection data."""
-    text = head.decode("latin-1").lower()
-    return looks_like_interfile(head) and "pet" in text and "pet data type := image" not in " ".join(text.split())
+    text = " ".join(head.decode("latin-1").lower().split())
+    no_sinogram = ("pet data type := image", "pet data type:=image", "petlink bin address")
+    return looks_like_interfile(head) and "pet" in text and not any(words in text for words in no_sinogram)
 
 
 def read(path: Path) -> list[Acquisition]:
