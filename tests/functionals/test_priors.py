@@ -47,6 +47,20 @@ def test_a_step_comes_closer_by_weight_over_length():
     assert np.allclose(TotalVariation(0.2, iterations=2000).proximal(x, 1.0), expected, atol=1e-5)
 
 
+def test_total_variation_is_minimised_faster_than_by_plain_gradients():
+    x = drawn((20, 21), 12)
+    prior = TotalVariation(1.0)
+
+    def excess(u):
+        return prior.value(u) + 0.5 * ((u - x) ** 2).sum() - least
+
+    least = 0.0
+    least = excess(TotalVariation(1.0, iterations=3000).proximal(x, 1.0))
+    fast = excess(TotalVariation(1.0, iterations=60).proximal(x, 1.0))
+    # 1/iterations² against 1/iterations: as good as four times as many plain ones, with a margin.
+    assert 0.0 < fast < excess(total_variation_by_matrices(x, 1.0, (1.0, 1.0), iterations=180))
+
+
 def test_a_large_weight_leaves_the_mean():
     x = drawn((5, 6), 2)
     assert np.allclose(TotalVariation(100.0, iterations=500).proximal(x, 1.0), x.mean(), atol=1e-3)
