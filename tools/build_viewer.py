@@ -139,7 +139,7 @@ def build(*, force: bool) -> None:
         return
     node = find_node()
     install_packages(node)
-    node.run(VIEWER / "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn")
+    node.run(VIEWER / "node_modules/vite/bin/vite.js", "build", "--logLevel", "error")
     stamp.write_text(wanted)
     size = sum(path.stat().st_size for path in STATIC.rglob("*") if path.is_file())
     print(f"Built the viewer: {size / 1e6:.1f} MB in {STATIC.relative_to(ROOT)}.")

@@ -39,6 +39,7 @@ export const TAG = {
   PhilipsActivityConcentrationScaleFactor: "70531009",
   PhilipsSUVScaleFactor: "70531000",
   PhotometricInterpretation: "00280004",
+  PixelAspectRatio: "00280034",
   PixelMeasuresSequence: "00289110",
   PixelRepresentation: "00280103",
   PixelSpacing: "00280030",

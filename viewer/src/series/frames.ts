@@ -35,7 +35,7 @@ export interface Frame {
   readonly pixels: PixelFormat;
   /** Absent where the header does not say where the picture is. */
   readonly plane?: FramePlane;
-  /** Distance between neighbouring pixels on a detector or sample, where nothing else is known [mm]. */
+  /** Distance between rows and between columns on a detector or sample, or their ratio, where no more is known. */
   readonly pixelSpacing?: readonly [number, number];
   readonly slope: number;
   readonly intercept: number;
@@ -65,15 +65,13 @@ function instanceFrames(dataset: Dataset, seriesUrl: string): Frame[] {
     const find = groupFinder(dataset, shared, perFrame[index] ?? {});
     const transformation = find(TAG.PixelValueTransformationSequence);
     const plane = framePlane(find);
-    const spacing = numbers(find(TAG.PixelMeasuresSequence), TAG.PixelSpacing);
-    const detector = numbers(dataset, TAG.ImagerPixelSpacing);
-    const pixelSpacing = spacing.length === 2 ? spacing : detector;
+    const pixelSpacing = flatSpacing(dataset, find);
     const window = windowOf(find(TAG.FrameVOILUTSequence));
     return {
       url: `${url}/${index + 1}`,
       pixels,
       ...(plane && { plane }),
-      ...(pixelSpacing.length === 2 && { pixelSpacing: [pixelSpacing[0]!, pixelSpacing[1]!] as const }),
+      ...(pixelSpacing && { pixelSpacing }),
       slope: number(transformation, TAG.RescaleSlope) || 1,
       intercept: number(transformation, TAG.RescaleIntercept) ?? 0,
       rescaleType: text(transformation, TAG.RescaleType),
@@ -124,6 +122,16 @@ function framePlane(find: (tag: string) => Dataset): FramePlane | undefined {
     rowSpacing: spacing[0]!,
     columnSpacing: spacing[1]!,
   };
+}
+
+/** Spacing of a picture without a place: as measured, on the detector, or at least its shape. */
+function flatSpacing(dataset: Dataset, find: (tag: string) => Dataset): readonly [number, number] | undefined {
+  const known = [
+    numbers(find(TAG.PixelMeasuresSequence), TAG.PixelSpacing),
+    numbers(dataset, TAG.ImagerPixelSpacing),
+    numbers(dataset, TAG.PixelAspectRatio),
+  ].find((pair) => pair.length === 2 && pair.every((value) => value > 0));
+  return known && [known[0]!, known[1]!];
 }
 
 function windowOf(dataset: Dataset): Window | undefined {

@@ -71,6 +71,17 @@ describe("stacks", () => {
   });
 });
 
+describe("spacing of pictures that are nowhere", () => {
+  const spacing = (more: Parameters<typeof dataset>[0]) =>
+    stacksOf([slice(1, [], { ImagePositionPatient: [], ...more })], url)[0]!.planes[0]!;
+
+  it("is the detector's, else the shape of a pixel, and never zero", () => {
+    expect(spacing({ PixelSpacing: [0, 0], ImagerPixelSpacing: [0.2, 0.1] })).toMatchObject({ rowSpacing: 0.2, columnSpacing: 0.1 });
+    expect(spacing({ PixelSpacing: [], PixelAspectRatio: [4, 3] })).toMatchObject({ rowSpacing: 4, columnSpacing: 3 });
+    expect(spacing({ PixelSpacing: [0, 0] })).toMatchObject({ rowSpacing: 1, columnSpacing: 1 });
+  });
+});
+
 describe("grid", () => {
   const series = (...origins: number[][]) => stacksOf(origins.map((origin, index) => slice(index + 1, origin)), url)[0]!;
 
