@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import zlib
@@ -313,3 +314,12 @@ def test_damage_is_noticed(archive):
     for record in archive.instances(uid(1)):
         with pytest.raises(ObjectDamagedError):
             archive.fetch(record)
+
+
+def test_a_full_disk_refuses(archive, monkeypatch):
+    usage = shutil.disk_usage(archive.folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1 << 20))
+    with pytest.raises(StoreRefusedError, match="the disk is full") as refused:
+        archive.store(dicom())
+    assert refused.value.reason == FailureReason.OUT_OF_RESOURCES
+    assert objects_in(archive) == []

@@ -101,13 +101,15 @@ def test_acquisitions(client, uploaded):
     assert all(isinstance(value, str) for value in detailed["summary"].values())
 
 
-def test_signal_views(client, uploaded):
+def test_signal_views(client, platform, uploaded, monkeypatch):
     detailed = client.get(f"/api/acquisitions/{uploaded['acquisition_ids'][0]}").json()
     assert detailed["signal_views"]
     for view in detailed["signal_views"]:
         response = client.get(view["url"])
         assert response.headers["content-type"] == "image/png"
         assert np.asarray(Image.open(io.BytesIO(response.content))).std() > 0
+    monkeypatch.setattr(platform.archive, "acquisition_file", None)  # asked again, the signal is not read again
+    assert client.get(detailed["signal_views"][0]["url"]).status_code == 200
     beyond = f"/api/acquisitions/{uploaded['acquisition_ids'][0]}/signal/99"
     assert client.get(beyond).status_code == 404
 

@@ -86,7 +86,7 @@ def test_logging_names_the_place(caplog):
 def test_odd_dicom_values_are_not_logged(client, caplog, capsys, recwarn):
     from tests.archive.samples import dicom
 
-    data = dicom(PatientID="SECRET-7").replace(b"19700102", b"SECRETXY")
+    data = dicom(PatientID="SECRET-7", FrameOfReferenceUID="1.2.3").replace(b"1.2.3\0", b"SECRET")
     with caplog.at_level(logging.DEBUG):
         response = client.post("/dicom-web/studies", content=data, headers={"content-type": "application/dicom"})
     assert response.status_code == 200

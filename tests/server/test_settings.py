@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
+from pellucid.errors import InvalidInputError
 from pellucid.server import Settings
 
 
@@ -29,5 +29,16 @@ def test_order(folder, monkeypatch):
 
 @pytest.mark.parametrize("wrong", [{"port": 70000}, {"port": -1}, {"upload_bytes": 0}, {"job_workers": 0}])
 def test_impossible_values(wrong):
-    with pytest.raises(ValidationError):
+    (name,) = wrong
+    with pytest.raises(InvalidInputError, match=f"setting {name}: is ") as refused:
         Settings(**wrong)
+    assert "\n" not in str(refused.value)
+
+
+def test_impossible_environment_and_file(folder, monkeypatch):
+    monkeypatch.setenv("PELLUCID_PORT", "many")
+    with pytest.raises(InvalidInputError, match="setting port: is 'many'"):
+        Settings()
+    (folder / "pellucid.toml").write_text("port = = 3")
+    with pytest.raises(InvalidInputError, match=r"pellucid\.toml: cannot be read"):
+        Settings()

@@ -158,7 +158,15 @@ def test_nested_zips_end_somewhere(upload, is_empty):
 
 
 @pytest.mark.parametrize(
-    "name", ["../../../escaped.dcm", "/etc/escaped.dcm", "C:\\escaped.dcm", "..\\..\\escaped.dcm", "a/../../b.dcm"]
+    "name",
+    [
+        "../../../escaped.dcm",
+        "/etc/escaped.dcm",
+        "C:\\escaped.dcm",
+        "..\\..\\escaped.dcm",
+        "a/../../b.dcm",
+        " .. / .. / .. /escaped.dcm",
+    ],
 )
 def test_names_never_lead_out(platform, upload, tmp_path, name):
     job = upload((name, dicom(1, 1, 1)), ("z.zip", zipped({name: dicom(1, 1, 2)})))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,10 +16,12 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
+from pellucid.archive.refusals import FailureReason, StoreRefusedError
 from pellucid.archive.workplace import Workplace
 from pellucid.errors import PellucidError
 
 _CHUNK = 1 << 20
+_ROOM_BYTES = 64 << 20
 
 
 class ObjectDamagedError(PellucidError):
@@ -40,7 +43,12 @@ class Objects:
         self._lock = Lock()
 
     def put(self, source: bytes | Path) -> str:
-        """Store bytes, or the content of a file, and hold the object; its name."""
+        """Store bytes, or the content of a file, and hold the object; its name.
+
+        Raises `StoreRefusedError` where the disk is (almost) full: the index needs room too.
+        """
+        if shutil.disk_usage(self.folder).free < _size_of(source) + _ROOM_BYTES:
+            raise StoreRefusedError("cannot be stored: the disk is full", FailureReason.OUT_OF_RESOURCES)
         name = sha256_of(source)
         with self._lock:
             self._held[name] += 1

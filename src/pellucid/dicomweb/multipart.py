@@ -148,7 +148,10 @@ class MultipartReader:
         if part.size > self._limits[0]:
             raise RequestError(413, f"part {len(self.parts)} is larger than {self._limits[0]} bytes")
         if self._file is not None:
-            self._file.write(memoryview(data)[start:end])
+            try:
+                self._file.write(memoryview(data)[start:end])
+            except OSError as error:
+                raise RequestError(507, f"cannot be received: {error.strerror}") from error
 
     def _part_ends(self) -> None:
         self.close()

@@ -18,13 +18,13 @@ from pellucid import __version__
 from pellucid.acquisition import Acquisition
 from pellucid.archive import AcquisitionRecord
 from pellucid.dicomweb.problems import RequestError
-from pellucid.modality import Method, all_modalities, modality, reconstruct
+from pellucid.modality import all_modalities, modality, reconstruct
 from pellucid.parameters import checked
 from pellucid.progress import Progress
 from pellucid.server import uploads
 from pellucid.server.jobs import Job
 from pellucid.server.platform import Platform, described
-from pellucid.server.signal_pictures import signal_png
+from pellucid.server.raw_details import RawDetails
 from pellucid.server.uploads import UploadLimits
 
 JobId = Annotated[str, PathParameter(pattern="^[0-9a-f]{32}$")]
@@ -116,16 +116,16 @@ def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
     @router.get("/api/acquisitions/{acquisition_id}")
     def acquisition(acquisition_id: AcquisitionId) -> dict[str, Any]:
         """A raw signal: what was acquired, and by which methods it can be reconstructed."""
-        return _detailed(_record(platform, acquisition_id), _raw(platform, acquisition_id))
+        return _detailed(_record(platform, acquisition_id), _details(platform, acquisition_id))
 
     @router.get("/api/acquisitions/{acquisition_id}/signal/{number}")
     def signal(acquisition_id: AcquisitionId, number: Annotated[int, PathParameter(ge=0)]) -> Response:
         """A picture of the signal."""
-        views = _raw(platform, acquisition_id).signal_views()
-        if number >= len(views):
-            raise HTTPException(404, f"signal view {number} does not exist; there are {len(views)}")
+        pictures = _details(platform, acquisition_id).pictures
+        if number >= len(pictures):
+            raise HTTPException(404, f"signal view {number} does not exist; there are {len(pictures)}")
         headers = {"cache-control": "private, max-age=86400"}
-        return Response(signal_png(views[number].array), media_type="image/png", headers=headers)
+        return Response(pictures[number].png, media_type="image/png", headers=headers)
 
     @router.get("/api/acquisitions/{acquisition_id}/raw")
     def raw_file(acquisition_id: AcquisitionId) -> FileResponse:
@@ -226,32 +226,29 @@ def _listed(record: AcquisitionRecord) -> dict[str, Any]:
     }
 
 
-def _detailed(record: AcquisitionRecord, raw: Acquisition) -> dict[str, Any]:
-    owner = modality(raw.modality)
+def _detailed(record: AcquisitionRecord, details: RawDetails) -> dict[str, Any]:
     return {
         **_listed(record),
-        "summary": raw.summary(),
-        "default_method": owner.default_method(raw),
-        "methods": [_method(method) for method in owner.methods_for(raw)],
+        "summary": details.summary,
+        "default_method": details.default_method,
+        "methods": details.methods,
         "signal_views": [
             {
-                "title": view.title,
-                "row_axis": view.row_axis,
-                "column_axis": view.column_axis,
+                "title": picture.title,
+                "row_axis": picture.row_axis,
+                "column_axis": picture.column_axis,
                 "url": f"/api/acquisitions/{record.id}/signal/{number}",
             }
-            for number, view in enumerate(raw.signal_views())
+            for number, picture in enumerate(details.pictures)
         ],
     }
 
 
-def _method(method: Method) -> dict[str, Any]:
-    return {
-        "name": method.name,
-        "title": method.title,
-        "source": method.source,
-        "parameters": [parameter.to_json() for parameter in method.parameters],
-    }
+def _details(platform: Platform, acquisition_id: str) -> RawDetails:
+    details = platform.details.get(acquisition_id)
+    if details is None:
+        raise HTTPException(404, "no such acquisition")
+    return details
 
 
 _FILES = {

@@ -17,6 +17,7 @@ from pellucid.archive.archive import Limits
 from pellucid.errors import InvalidInputError
 from pellucid.image import Image
 from pellucid.server.jobs import JobRunner
+from pellucid.server.raw_details import DetailsCache
 from pellucid.server.settings import Settings
 
 _STOP_SECONDS = 5
@@ -125,6 +126,7 @@ class Platform:
         self.archive = archive
         self.jobs = jobs
         self.settings = settings
+        self.details = DetailsCache(self.acquisition)
 
     @classmethod
     def open(cls, settings: Settings) -> Platform:

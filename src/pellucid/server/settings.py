@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from tomllib import TOMLDecodeError
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from pellucid.errors import InvalidInputError
+
+_FILE = "pellucid.toml"
 Bytes = Annotated[int, Field(gt=0)]
 
 
@@ -20,7 +24,7 @@ class Settings(BaseSettings):
     at the same time. `job_history`: finished jobs that are remembered.
     """
 
-    model_config = SettingsConfigDict(env_prefix="PELLUCID_", toml_file="pellucid.toml", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PELLUCID_", toml_file=_FILE, extra="ignore", frozen=True)
 
     data: Path = Path("pellucid-data")
     host: str = "127.0.0.1"
@@ -30,6 +34,17 @@ class Settings(BaseSettings):
     instance_bytes: Bytes = 4 << 30
     job_workers: Annotated[int, Field(ge=1, le=64)] = 1
     job_history: Annotated[int, Field(ge=1)] = 200
+
+    def __init__(self, **values: Any) -> None:
+        """Raises `InvalidInputError` naming the setting that cannot be used, or the file that cannot be read."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise InvalidInputError(f"is {first['input']!r}: {first['msg']}", field=f"setting {name}") from None
+        except (TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise InvalidInputError(f"cannot be read ({error})", file=_FILE) from error
 
     @classmethod
     def settings_customise_sources(

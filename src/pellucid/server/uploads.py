@@ -28,6 +28,7 @@ _MAXIMUM_RATIO = 200
 _RATIO_FREE_BYTES = 64 << 20
 _MAXIMUM_DEPTH = 3
 _NAME_LENGTH = 200
+_DEEPEST = 16
 _IGNORED = re.compile(r"(\..*|__MACOSX|Thumbs\.db|desktop\.ini|DICOMDIR)", re.IGNORECASE)
 
 
@@ -112,9 +113,10 @@ def _named(folder: Path, parts: list[ReceivedPart]) -> list[str]:
 
 def _harmless(folder: Path, name: str) -> Path:
     """A path for `name` that is within `folder` and free."""
-    parts = [p for p in PurePosixPath(name.replace("\\", "/")).parts if p not in ("/", ".", "..")]
-    cleaned = [re.sub(r"[^\w.,()+=@ -]", "_", p)[-_NAME_LENGTH:].strip() or "_" for p in parts[-16:]] or ["file"]
-    path = folder.joinpath(*("_" + p[1:] if p.startswith("..") else p for p in cleaned))
+    parts = PurePosixPath(name.replace("\\", "/")).parts[-_DEEPEST:]
+    words = [re.sub(r"[^\w.,()+=@ -]", "_", part)[-_NAME_LENGTH:].strip() for part in parts if part != "/"]
+    cleaned = [word for word in words if word not in ("", ".", "..")] or ["file"]
+    path = folder.joinpath(*cleaned)
     number = 1
     while path.exists():
         number += 1
