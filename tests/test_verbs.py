@@ -13,6 +13,7 @@ from tests.dicom.conftest import make_image
 from pellucid import container, modality, verbs
 from pellucid.acquisition import Acquisition, require_finite
 from pellucid.anatomy import Anatomy
+from pellucid.cli.app import run
 from pellucid.errors import InvalidInputError, UnknownOptionError, UnsupportedError
 from pellucid.image import Image, axial_affine
 from pellucid.modality import Method, Modality, Protocol, Reader
@@ -243,7 +244,7 @@ def test_description_is_plain_data(folder):
     assert ct["patient"] == "Müller^Grace^^Dr"
 
 
-def test_check_says_where_files_break_the_standard(folder):
+def test_check_says_where_files_break_the_standard(folder, capsys):
     import pydicom
 
     assert verbs.check(folder) == []
@@ -258,6 +259,12 @@ def test_check_says_where_files_break_the_standard(folder):
     ]
     with pytest.raises(InvalidInputError, match="holds no DICOM file"):
         verbs.check(folder / "a")
+    capsys.readouterr()
+    assert run(["info", str(path), "--check"]) == 1
+    assert capsys.readouterr().out.startswith("ImageType: missing (type 1)\n")
+    path.unlink()
+    assert run(["info", str(folder / "ct"), "--check"]) == 0
+    assert capsys.readouterr().out == "valid\n"
 
 
 def test_file_that_may_be_of_two_formats_goes_to_the_one_that_can_read_it(folder, monkeypatch):

@@ -7,6 +7,7 @@ from pydicom import dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     MPEG2MPML,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -20,7 +21,7 @@ from pydicom.uid import (
 )
 from tests.dicom.conftest import make_image
 
-from pellucid.dicom import read_series, to_datasets
+from pellucid.dicom import from_datasets, read_series, to_datasets
 from pellucid.errors import InvalidInputError, UnsupportedError
 
 IMAGE = make_image("ct_hu", (1, 37, 41))
@@ -99,6 +100,14 @@ def test_unknown_syntax_is_refused_by_name(tmp_path):
     path = written(tmp_path, dataset, MPEG2MPML)
     with pytest.raises(UnsupportedError, match=r"TransferSyntaxUID: is MPEG2 Main Profile / Main Level \(1\.2\.840"):
         read_series(path)
+
+
+def test_private_syntax_is_refused_by_its_uid(tmp_path):
+    path = written(tmp_path, to_datasets(IMAGE)[0], ExplicitVRLittleEndian)
+    dataset = dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = UID("1.2.3.4")
+    with pytest.raises(UnsupportedError, match=r"TransferSyntaxUID: is an unknown one \(1\.2\.3\.4\)"):
+        from_datasets([dataset])
 
 
 @pytest.mark.parametrize("keep", [0.2, 0.6, 0.9])

@@ -123,11 +123,18 @@ def scan(
 def info(
     path: File,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    check: Annotated[
+        bool, Option("--check", help="Check DICOM files against the standard; 1 where one fails.")
+    ] = False,
 ) -> None:
     """Say what a file or folder holds, and what can be done with it."""
     from pellucid import verbs
     from pellucid.cli.display import description
 
+    if check:
+        problems = verbs.check(path)
+        typer.echo(json.dumps({"path": str(path), "problems": problems}) if as_json else "\n".join(problems) or "valid")
+        raise typer.Exit(code=1 if problems else 0)
     found = verbs.describe(path)
     typer.echo(json.dumps(found, indent=2) if as_json else description(found))
 

@@ -31,8 +31,6 @@ _IMAGECODECS: Mapping[str, str] = {
     "1.2.840.10008.1.2.4.81": "jpegls_decode",
     "1.2.840.10008.1.2.4.90": "jpeg2k_decode",
     "1.2.840.10008.1.2.4.91": "jpeg2k_decode",
-    "1.2.840.10008.1.2.4.110": "jpegxl_decode",
-    "1.2.840.10008.1.2.4.112": "jpegxl_decode",
     "1.2.840.10008.1.2.4.201": "jpeg2k_decode",
     "1.2.840.10008.1.2.4.202": "jpeg2k_decode",
     "1.2.840.10008.1.2.4.203": "jpeg2k_decode",
@@ -56,6 +54,8 @@ def stored_values(dataset: Dataset, file: str) -> NDArray[Any]:
             return _native(_bytes(dataset, keyword, file), shape, np.dtype(dtype), file, keyword)
     syntax = _transfer_syntax(dataset)
     bits = int(dataset.BitsAllocated)
+    if not syntax.is_transfer_syntax:
+        raise _undecodable(syntax, file)
     if not syntax.is_encapsulated:
         if bits in (8, 16, 32) and syntax.is_little_endian:
             kind = "i" if dataset.get("PixelRepresentation") else "u"
@@ -119,11 +119,15 @@ def _decoded(dataset: Dataset, syntax: UID, shape: tuple[int, int, int], file: s
         return _by_pydicom(dataset, shape, file)
     decode = _imagecodecs_function(syntax)
     if decode is None:
-        name = syntax.name if syntax.name != str(syntax) else "an unknown one"
-        raise UnsupportedError(
-            f"is {name} ({syntax}); no installed codec decodes it", file=file, field="TransferSyntaxUID"
-        )
+        raise _undecodable(syntax, file)
     return _by_imagecodecs(dataset, decode, shape, file)
+
+
+def _undecodable(syntax: UID, file: str) -> UnsupportedError:
+    name = syntax.name if syntax.name != str(syntax) else "an unknown one"
+    return UnsupportedError(
+        f"is {name} ({syntax}); no installed codec decodes it", file=file, field="TransferSyntaxUID"
+    )
 
 
 def _require_ends(dataset: Dataset, frames: int, file: str) -> None:
