@@ -100,8 +100,7 @@ def tube_output(
 
 
 def water_attenuation_per_cm(energies_kev: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Total linear attenuation coefficient (coherent scattering included) of water, 1 g/cm³."""
-    import xraydb
+    """Total linear attenuation coefficient (coherent scattering included) of water at 20 °C, 0.998 g/cm³."""
+    from pellucid.anatomy import tissue
 
-    values: NDArray[np.float64] = xraydb.material_mu("H2O", np.asarray(energies_kev, float) * 1e3, density=1.0)
-    return values
+    return tissue("water").attenuation_coefficient(energies_kev)
