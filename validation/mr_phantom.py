@@ -40,11 +40,22 @@ def truth(size: int) -> Array:
     return values
 
 
-def exact_kspace(receive: HarmonicCoils, k_per_mm: Array, size: int, *, sigma: float = 0.0, seed: int = 0) -> Array:
+def exact_kspace(receive: HarmonicCoils, k_per_mm: Array, size: int, *, sigma: float = 0.0) -> Array:
     """Complex64 k-space `[coil, …]` scaled for the unitary transform of a size × size image, noise `sigma`."""
     pixel = FIELD_OF_VIEW_MM / size
-    samples = receive.kspace(phantoms.shepp_logan(size_mm=220.0).kspace, k_per_mm) / (pixel**2 * size)
-    generator = np.random.default_rng(seed)
+    return _noisy(receive.kspace(phantoms.shepp_logan(size_mm=220.0).kspace, k_per_mm) / (pixel**2 * size), sigma)
+
+
+def grid_kspace(receive: HarmonicCoils, size: int, *, wide: float = 1.0, sigma: float = 0.0) -> Array:
+    """The same on the grid of a field of view `wide` times the usual one, `[coil, row, column]`."""
+    pixel = wide * FIELD_OF_VIEW_MM / size
+    line = (np.arange(size) - size // 2) / (wide * FIELD_OF_VIEW_MM)
+    samples = receive.kspace_on_grid(phantoms.shepp_logan(size_mm=220.0).kspace, line, line)
+    return _noisy(samples / (pixel**2 * size), sigma)
+
+
+def _noisy(samples: Array, sigma: float) -> Array:
+    generator = np.random.default_rng(0)
     pair = generator.standard_normal((2, *samples.shape)) * sigma / np.sqrt(2)
     return (samples + pair[0] + 1j * pair[1]).astype(np.complex64)
 
@@ -52,8 +63,27 @@ def exact_kspace(receive: HarmonicCoils, k_per_mm: Array, size: int, *, sigma: f
 @cache
 def cartesian(size: int, *, sigma: float = 0.005) -> Array:
     """Full k-space `[coil, row, column]` of 8 coils."""
-    line = (np.arange(size) - size // 2) / FIELD_OF_VIEW_MM
-    return exact_kspace(coils(), np.stack(np.meshgrid(line, line, indexing="xy"), axis=-1), size, sigma=sigma)
+    return grid_kspace(coils(), size, sigma=sigma)
+
+
+WIDE = 3.5
+"""Field of view of `wide` over the usual one: its calibration lines resolve that much less."""
+
+
+@cache
+def wide(size: int) -> Array:
+    """K-space of narrow loops close to the head in a wide field of view, where low-resolution maps fail."""
+    return grid_kspace(_narrow(), size, wide=WIDE, sigma=0.0015)
+
+
+def wide_truth(size: int) -> tuple[Array, Array]:
+    """The sensitivities `[coil, row, column]` behind `wide`, and where the phantom is."""
+    grid = WIDE * grid_mm(size)
+    return _narrow().sensitivity(grid), phantoms.shepp_logan(size_mm=220.0).value(grid) > 0.01
+
+
+def _narrow() -> HarmonicCoils:
+    return coils(8, (58.0, 78.0, 10.0), 7)
 
 
 def as_kspace(samples: Array, mask: Array) -> KSpace:

@@ -31,9 +31,7 @@ def hard():
     """16 narrow loops close to the head: their sensitivities vary within a few pixels."""
     receive = mr_phantom.coils(16, (58.0, 78.0, 10.0), 7)
     size = 64
-    line = (np.arange(size) - size // 2) / mr_phantom.FIELD_OF_VIEW_MM
-    k = np.stack(np.meshgrid(line, line, indexing="xy"), axis=-1)
-    samples = mr_phantom.exact_kspace(receive, k, size, sigma=0.001)
+    samples = mr_phantom.grid_kspace(receive, size, sigma=0.0015)
     return samples, receive.sensitivity(mr_phantom.grid_mm(size)), mr_phantom.truth(size) > 0.01
 
 

@@ -6,6 +6,7 @@ import pytest
 from pellucid.errors import InvalidInputError
 from pellucid.modalities.mr import forward
 from pellucid.testing import dense_matrix
+from validation import mr_phantom
 
 
 def test_cartesian_encoding_is_the_sum_of_its_definition():
@@ -47,3 +48,20 @@ def test_wrong_parts_are_refused():
         forward.SenseEncoding(maps, np.ones((5, 6), np.bool_), (2,))
     with pytest.raises(InvalidInputError, match="sensitivities"):
         forward.CoilSensitivity(np.ones((2, 5), np.complex64))
+
+
+def test_exact_kspace_of_coils_is_the_transform_of_the_product():
+    """A finer and finer sum over the phantom times the sensitivities comes near the exact k-space."""
+    receive = mr_phantom.coils()
+    k = np.array([[0.0, 0.0], [0.004, -0.01], [-0.02, 0.015]])
+    exact = mr_phantom.exact_kspace(receive, k, 64)
+    size = 512
+    pixel = mr_phantom.FIELD_OF_VIEW_MM / size
+    points = mr_phantom.grid_mm(size)
+    product = mr_phantom.truth(size) * receive.sensitivity(points)
+    turn = np.exp(-2j * np.pi * np.einsum("yxd,kd->kyx", points, k))
+    summed = np.einsum("cyx,kyx->ck", product, turn) * pixel**2 / ((mr_phantom.FIELD_OF_VIEW_MM / 64) ** 2 * 64)
+    assert np.abs(summed - exact).max() < 2e-3 * np.abs(exact).max()
+    line = (np.arange(6) - 3) / mr_phantom.FIELD_OF_VIEW_MM
+    grid = np.stack(np.meshgrid(line, line, indexing="xy"), axis=-1)
+    assert np.allclose(mr_phantom.grid_kspace(receive, 6), mr_phantom.exact_kspace(receive, grid, 6), rtol=1e-5)

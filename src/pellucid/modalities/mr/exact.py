@@ -41,15 +41,34 @@ class HarmonicCoils:
             result += weight.reshape(-1, *[1] * (k.ndim - 1)) * transform(k - frequency)
         return result
 
+    def kspace_on_grid(
+        self, transform: Transform, first_per_mm: NDArray[np.float64], second_per_mm: NDArray[np.float64]
+    ) -> NDArray[np.complex128]:
+        """The same on a grid `[coil, second, first]` of k along two axes; places that shifts share are found once."""
+        shifts = [np.unique(self.frequencies[:, axis]) for axis in (0, 1)]
+        places, found = [], []
+        for line, shift in zip((first_per_mm, second_per_mm), shifts, strict=True):
+            # Rounding joins places that differ by the last bits only.
+            each = np.round(line[:, None] - shift, 12)
+            values, index = np.unique(each, return_inverse=True)
+            places.append(values)
+            found.append(index.reshape(each.shape))
+        once = transform(np.stack(np.meshgrid(*places, indexing="xy"), axis=-1))
+        result = np.zeros((len(self.weights), len(second_per_mm), len(first_per_mm)), np.complex128)
+        for frequency, weight in zip(self.frequencies, self.weights.T, strict=True):
+            columns, rows = (found[a][:, np.searchsorted(shifts[a], frequency[a])] for a in (0, 1))
+            result += weight[:, None, None] * once[np.ix_(rows, columns)]
+        return result
+
 
 def harmonic_coils(coils: CoilArray, size_mm: float, *, harmonics: int = 5, height_mm: float = 0.0) -> HarmonicCoils:
     """The Fourier series nearest to the loops' sensitivities over a disc of diameter `size_mm` in an axial plane.
 
-    `harmonics` (odd) along each axis (x, y), of a period half as long again as the disc; scaled to a root sum of
-    squares of 1 in the centre.
+    `harmonics` (odd) along each axis (x, y), of a period of two diameters; scaled to a root sum of squares of 1
+    in the centre.
     """
     half = harmonics // 2
-    steps = np.arange(-half, half + 1) / (1.5 * size_mm)
+    steps = np.arange(-half, half + 1) / (2 * size_mm)
     frequencies = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
     line = np.linspace(-size_mm / 2, size_mm / 2, 8 * harmonics)
     points = np.stack(np.meshgrid(line, line, indexing="ij"), -1).reshape(-1, 2)

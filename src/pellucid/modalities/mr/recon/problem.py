@@ -105,6 +105,11 @@ class Planes(ABC):
     count: int
     scale: float
 
+    @property
+    def preview(self) -> Callable[[Complex], Image] | None:
+        """How to show an unfinished solution: only where there is one plane."""
+        return (lambda solution: self.image([solution])) if self.count == 1 else None
+
     @abstractmethod
     def problems(self) -> Iterator[Problem]:
         """One problem per plane."""
@@ -203,7 +208,7 @@ class _Slices(Planes):
         super().__init__(raw, calibration)
         self.maker, self.count = maker, raw.samples.shape[0]
         shown = range(0, self.count, max(1, self.count // 8))
-        self.scale = _scale(np.stack([root_sum_of_squares(maker.zero_filled(index)) for index in shown]))
+        self.scale = signal_size(np.stack([root_sum_of_squares(maker.zero_filled(index)) for index in shown]))
 
     def problems(self) -> Iterator[Problem]:
         for index in range(self.count):
@@ -227,7 +232,7 @@ class _Columns(Planes):
         self.count = len(self.samples)
         shown = self.samples[:: max(1, self.count // 16)]
         zero_filled = to_image_space(shown, (2, 3))
-        self.scale = _scale(root_sum_of_squares(np.moveaxis(zero_filled, 1, 0)))
+        self.scale = signal_size(root_sum_of_squares(np.moveaxis(zero_filled, 1, 0)))
         self._places, self._maps = self._calibrated()
 
     def _calibrated(self) -> tuple[NDArray[np.float64], Complex]:
@@ -313,6 +318,6 @@ def _narrowed(block: slice, length: int, most: int) -> slice:
     return slice(max(block.start, centre - half), min(block.stop, centre - half + most))
 
 
-def _scale(magnitudes: NDArray[np.float32]) -> float:
+def signal_size(magnitudes: NDArray[np.float32]) -> float:
     """The size of bright signal: the 99.5th percentile of a zero-filled image's magnitude."""
     return max(float(np.percentile(magnitudes, 99.5)), float(np.finfo(np.float32).tiny))

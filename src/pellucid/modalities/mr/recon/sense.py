@@ -40,8 +40,7 @@ def sense(
     def make(planes: Planes) -> Solve:
         def solve(problem: Problem, step: Progress) -> Complex:
             states = conjugate_gradient(problem.normal(regularisation), problem.right_side, iterations=iterations)
-            preview = (lambda x: planes.image([x])) if planes.count == 1 else None
-            return last(states, progress=step, total=iterations, message="SENSE", preview=preview)
+            return last(states, progress=step, total=iterations, message="SENSE", preview=planes.preview)
 
         return solve
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
@@ -83,8 +84,8 @@ def l1_wavelet(
 
     def make(planes: Planes) -> Solve:
         def solve(problem: Problem, step: Progress) -> Complex:
-            prior = CycleSpunWavelet(problem.right_side.shape, regularisation * planes.scale)
-            return _fista(planes, problem, prior, iterations, step)
+            weight = regularisation * planes.scale
+            return wavelet_fista(problem, weight, iterations, progress=step, preview=planes.preview)
 
         return solve
 
@@ -112,15 +113,32 @@ def total_variation(
     def make(planes: Planes) -> Solve:
         def solve(problem: Problem, step: Progress) -> Complex:
             prior = TotalVariation(regularisation * planes.scale, dimensions=2, iterations=_TV_STEPS)
-            return _fista(planes, problem, prior, iterations, step)
+            return _fista(problem, prior, iterations, step, planes.preview)
 
         return solve
 
     return solve_planes(thinned(raw, undersampling), Calibration(calibration_lines, kernel, maps), make, progress)
 
 
+def wavelet_fista(
+    problem: Problem,
+    weight: float,
+    iterations: int,
+    *,
+    progress: Progress = no_progress,
+    preview: Callable[[Complex], Image] | None = None,
+) -> Complex:
+    """The solution of one plane with wavelet details weighted by `weight`, in units of the signal."""
+    prior = CycleSpunWavelet(problem.right_side.shape, weight)
+    return _fista(problem, prior, iterations, progress, preview)
+
+
 def _fista(
-    planes: Planes, problem: Problem, prior: CycleSpunWavelet | TotalVariation, iterations: int, step: Progress
+    problem: Problem,
+    prior: CycleSpunWavelet | TotalVariation,
+    iterations: int,
+    progress: Progress,
+    preview: Callable[[Complex], Image] | None,
 ) -> Complex:
     states = fista(
         NormalEquations(problem.normal(), problem.right_side),
@@ -129,5 +147,4 @@ def _fista(
         iterations=iterations,
         step=1.0 / problem.lipschitz,
     )
-    preview = (lambda x: planes.image([x])) if planes.count == 1 else None
-    return last(states, progress=step, total=iterations, message="compressed sensing", preview=preview)
+    return last(states, progress=progress, total=iterations, message="compressed sensing", preview=preview)
