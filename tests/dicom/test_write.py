@@ -7,7 +7,8 @@ from tests.dicom.conftest import KINDS, make_image, oblique_affine
 
 from pellucid.dicom import conformance, read_series, to_datasets, write_series
 from pellucid.errors import InvalidInputError, UnsupportedError
-from pellucid.image import Channel, Provenance
+from pellucid.image import Channel, Image, Provenance
+from pellucid.units import quantity
 
 
 def test_instances_satisfy_dciodvfy_and_the_standard_tables(kind, tmp_path, dciodvfy):
@@ -244,3 +245,13 @@ def test_maps_in_mr_show_their_unit_in_every_viewer():
     assert float(dataset.RescaleSlope) == dataset.RealWorldValueMappingSequence[0].RealWorldValueSlope
     assert 0 < dataset.WindowCenter < 5000
     assert "RescaleSlope" not in to_datasets(make_image("mr_signal"))[0]
+
+
+def test_first_window_of_mr_is_taken_from_the_middle_of_the_picture():
+    """A bright rim (fat at the coils) does not darken the organ inside."""
+    array = np.full((4, 16, 16), 20.0, np.float32)
+    array[:, :2] = 100.0
+    image = Image(array=array, affine=np.diag([3.0, 1.0, 1.0, 1.0]), quantity=quantity("mr_signal"), modality="MR")
+    (dataset, *_) = to_datasets(image)
+    steps = float(dataset.pixel_array.max()) / 100.0
+    assert float(dataset.WindowCenter) + float(dataset.WindowWidth) / 2 == pytest.approx(26.0 * steps, rel=1e-3)

@@ -176,17 +176,28 @@ def _start(values: dict[str, Any], created: datetime) -> datetime:
         return created
 
 
-def _window(image: Image, step_size: float) -> dict[str, Any]:
-    """A first window for viewers: soft tissue of CT numbers, else the 0.5th to the 99.8th percentile.
+def _first_range(image: Image) -> tuple[float, float]:
+    middle = tuple(slice(n // 4, max(n // 4 + 1, n - n // 4)) for n in image.shape)
+    in_mr = image.quantity.name == "mr_signal"
+    values = image.array[middle].ravel() if in_mr else image.array.ravel()
+    some = values[:: max(1, values.size // 100_000)]
+    if in_mr and values.min() >= 0:
+        return 0.0, 1.3 * float(np.percentile(some, 95))
+    low, high = np.percentile(some, (0.5, 99.8))
+    return float(low), float(high)
 
+
+def _window(image: Image, step_size: float) -> dict[str, Any]:
+    """A first window for viewers: soft tissue of CT numbers, organs of MR signal, else 0.5th to 99.8th percentile.
+
+    In MR, fat and fluid near the coils outshine what is looked at, so the window is taken from the middle half.
     It is in units of `step_size`: in stored values where the object has no modality transformation.
     """
     if "WindowCenter" in image.attributes or "WindowWidth" in image.attributes:
         return {}
     if image.quantity.name == "ct_number":
         return {"WindowCenter": 40.0, "WindowWidth": 400.0, "WindowCenterWidthExplanation": "SOFT TISSUE"}
-    step = max(1, image.array.size // 100_000)
-    low, high = (float(v) / step_size for v in np.percentile(image.array.ravel()[::step], (0.5, 99.8)))
+    low, high = (value / step_size for value in _first_range(image))
     width = high - low
     if width <= 0:
         return {}
