@@ -1,7 +1,9 @@
 """Jobs run in order, report, fail in one line, can be cancelled, and are forgotten one day."""
 
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -116,6 +118,25 @@ def test_a_cleanup_that_fails_does_not_end_the_worker(runner):
 
     assert wait(runner, runner.submit("demo", "", lambda progress: RESULT, cleanup=cleanup)).state == "done"
     assert wait(runner, runner.submit("demo", "", lambda progress: RESULT)).state == "done"
+
+
+def test_an_ended_job_holds_no_data(runner):
+    class Signal:
+        pass
+
+    def work_on(signal):
+        return lambda progress: RESULT if signal else None
+
+    signal = Signal()
+    gone = weakref.ref(signal)
+    wait(runner, runner.submit("demo", "", work_on(signal)))
+    del signal
+    for _ in range(100):
+        gc.collect()
+        if gone() is None:
+            return
+        time.sleep(0.01)
+    raise AssertionError("still held")
 
 
 def test_after_stop_nothing_is_taken(runner):

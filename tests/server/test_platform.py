@@ -1,5 +1,8 @@
 """Keeping signals and images from Python, as the demonstration does."""
 
+from dataclasses import replace
+from typing import Annotated
+
 import numpy as np
 import pytest
 from tests.archive.samples import dicom, uid
@@ -7,7 +10,8 @@ from tests.archive.samples import dicom, uid
 from pellucid.archive import Query
 from pellucid.errors import InvalidInputError
 from pellucid.image import Image, axial_affine
-from pellucid.modality import reconstruct
+from pellucid.modality import Method, reconstruct
+from pellucid.parameters import About
 from pellucid.server import Platform, Settings
 from pellucid.server.platform import described
 from pellucid.server.signal_pictures import signal_png
@@ -87,19 +91,32 @@ def test_a_data_folder_that_cannot_be_used(tmp_path):
         Platform.open(Settings(data=tmp_path / "file"))
 
 
+def sense(
+    raw,
+    *,
+    progress,
+    iterations: Annotated[int, About("Iterations")] = 10,
+    regularisation: Annotated[float, About("Weight")] = 0.01,
+    start: Annotated[str, About("Start")] = "",
+):
+    """A method to be described."""
+
+
 @pytest.mark.parametrize(
-    ("parameters", "text"),
+    ("description", "values", "text"),
     [
-        ({}, "T1 sense"),
-        ({"iterations": 10, "regularisation": 0.002}, "T1 sense (iterations=10, regularisation=0.002)"),
-        ({"a_long_name": "x" * 60}, "T1 sense (a_long_name=" + "x" * 41 + "…"),
+        ("T1 head", {}, "T1 head sense"),
+        ("", {"iterations": 5}, "sense (iterations=5)"),
+        ("T1 head", {"iterations": 10, "regularisation": 0.002}, "T1 head sense (regularisation=0.002)"),
+        ("T" * 80, {"iterations": 5}, "T" * 42 + "… sense (iterations=5)"),
+        ("T1 head", {"start": "x" * 80}, "sense (start=" + "x" * 50 + "…"),
+        ("T1 head", {"start": "x" * 47}, "T… sense (start=" + "x" * 47 + ")"),
     ],
 )
-def test_descriptions_fit_into_dicom(parameters, text):
-    image = Image(
-        array=np.ones((1, 1, 1)), affine=axial_affine((1, 1, 1), (1, 1, 1)), quantity="mr_signal", description="T1"
-    )
-    got = described(image, "sense", parameters).description
+def test_descriptions_fit_into_dicom(raw, description, values, text):
+    image = Image(array=np.ones((1, 1, 1)), affine=axial_affine((1, 1, 1), (1, 1, 1)), quantity="mr_signal")
+    method = Method("sense", "SENSE", sense)
+    got = described(image, replace(raw, description=description), method, values).description
     assert got == text
     assert len(got) <= 64
 

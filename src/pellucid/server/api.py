@@ -18,7 +18,7 @@ from pellucid import __version__
 from pellucid.acquisition import Acquisition
 from pellucid.archive import AcquisitionRecord
 from pellucid.dicomweb.problems import RequestError
-from pellucid.modality import all_modalities, modality, reconstruct
+from pellucid.modality import Method, all_modalities, modality, reconstruct
 from pellucid.parameters import checked
 from pellucid.progress import Progress
 from pellucid.server import uploads
@@ -147,7 +147,7 @@ def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
         job = platform.jobs.submit(
             "reconstruction",
             f"{raw.description or owner.title}: {method.title}",
-            lambda progress: _reconstruct(platform, acquisition_id, raw, method.name, values, progress),
+            lambda progress: _reconstruct(platform, acquisition_id, raw, method, values, progress),
         )
         return {"job": job.to_json()}
 
@@ -164,13 +164,13 @@ def _reconstruct(
     platform: Platform,
     acquisition_id: str,
     raw: Acquisition,
-    method: str,
+    method: Method,
     values: Mapping[str, Any],
     progress: Progress,
 ) -> dict[str, list[str]]:
-    image = reconstruct(raw, method, progress=progress, parameters=values)
+    image = reconstruct(raw, method.name, progress=progress, parameters=values)
     with platform.deposit() as deposit:
-        deposit.add_image(described(image, method, values), acquisition_id=acquisition_id, method=method)
+        deposit.add_image(described(image, raw, method, values), acquisition_id=acquisition_id)
         progress(1.0, "Storing")
     return replace(deposit.made, acquisition_ids=[acquisition_id]).to_json()
 

@@ -54,6 +54,14 @@ class _Entry:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
+def _no_work(progress: Progress) -> Result:  # noqa: ARG001
+    return {}
+
+
+def _no_cleanup() -> None:
+    pass
+
+
 class JobRunner:
     """Runs jobs in the order they come, `workers` at a time; remembers the last `history` that ended.
 
@@ -75,7 +83,7 @@ class JobRunner:
             if thread.ident is None:
                 thread.start()
 
-    def submit(self, kind: Kind, title: str, work: Work, *, cleanup: Callable[[], None] = lambda: None) -> Job:
+    def submit(self, kind: Kind, title: str, work: Work, *, cleanup: Callable[[], None] = _no_cleanup) -> Job:
         """Queue work; `cleanup` is called when it has ended, whether it ran or not."""
         job = Job(
             id=uuid.uuid4().hex,
@@ -123,7 +131,7 @@ class JobRunner:
             if waiting:
                 entry.job = replace(entry.job, state="cancelled", message="cancelled")
         if waiting:
-            entry.cleanup()
+            self._clean_up(entry)
         return entry.job
 
     def stop(self) -> None:
@@ -147,11 +155,9 @@ class JobRunner:
             if entry is None or not self._begin(entry):
                 continue
             changes = self._outcome(entry)
-            try:
-                entry.cleanup()
-            except Exception as error:  # noqa: BLE001 (a worker must survive any job)
-                log_without_values(error)
+            self._clean_up(entry)
             self._change(entry, **changes)
+            del entry
 
     def _begin(self, entry: _Entry) -> bool:
         with self._lock:
@@ -178,6 +184,14 @@ class JobRunner:
         except Exception as error:  # noqa: BLE001 (a worker must survive any job)
             log_without_values(error)
             return {"state": "failed", "error": f"internal error ({type(error).__name__})"}
+
+    def _clean_up(self, entry: _Entry) -> None:
+        try:
+            entry.cleanup()
+        except Exception as error:  # noqa: BLE001 (a worker must survive any job)
+            log_without_values(error)
+        # The work may hold a signal of a gigabyte; its job is remembered for long.
+        entry.work, entry.cleanup = _no_work, _no_cleanup
 
     def _change(self, entry: _Entry, **changes: Any) -> None:
         with self._lock:

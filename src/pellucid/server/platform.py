@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,8 +17,10 @@ from pellucid.archive import AcquisitionLabel, Archive, Batch, Query, Stored, St
 from pellucid.archive.archive import Limits
 from pellucid.errors import InvalidInputError
 from pellucid.image import Image
+from pellucid.modality import Method, all_modalities
 from pellucid.server.jobs import JobRunner
 from pellucid.server.raw_details import DetailsCache
+from pellucid.server.security import log_without_values
 from pellucid.server.settings import Settings
 
 _STOP_SECONDS = 5
@@ -140,8 +143,9 @@ class Platform:
         return cls(archive, JobRunner(workers=settings.job_workers, history=settings.job_history), settings)
 
     def start(self) -> None:
-        """Start working on jobs."""
+        """Start working on jobs, and load the modalities, which takes seconds, before someone waits for them."""
         self.jobs.start()
+        threading.Thread(target=_load_modalities, name="load modalities", daemon=True).start()
 
     def close(self) -> None:
         """Stop jobs and close the archive."""
@@ -193,17 +197,33 @@ class Platform:
         return count
 
 
+def _load_modalities() -> None:
+    try:
+        all_modalities()
+    except Exception as error:  # noqa: BLE001 (whoever asks for a modality gets the error)
+        log_without_values(error)
+
+
 def is_dicom(file: Path) -> bool:
     """Whether a file begins as DICOM PS3.10 says."""
     with file.open("rb") as opened:
         return opened.read(132)[128:] == b"DICM"
 
 
-def described(image: Image, method: str, parameters: Mapping[str, Any]) -> Image:
-    """The image with its method and the parameters that were chosen in its description (DICOM LO: 64 characters)."""
-    chosen = ", ".join(f"{name}={_short(value)}" for name, value in parameters.items())
-    text = f"{image.description} {method}{f' ({chosen})' if chosen else ''}".strip()
-    return replace(image, description=text if len(text) <= _LO_LENGTH else text[: _LO_LENGTH - 1] + "…")
+def described(image: Image, raw: Acquisition, method: Method, values: Mapping[str, Any]) -> Image:
+    """The image, described by its signal, the method, and the parameters that differ from the method's defaults.
+
+    DICOM's series description has 64 characters: the signal's description is shortened first.
+    """
+    defaults = {parameter.name: parameter.default for parameter in method.parameters}
+    chosen = [f"{name}={_short(value)}" for name, value in values.items() if value != defaults.get(name)]
+    made_by = _shortened(f"{method.name} ({', '.join(chosen)})" if chosen else method.name, _LO_LENGTH)
+    signal = _shortened(raw.description, _LO_LENGTH - len(made_by) - 1)
+    return replace(image, description=f"{signal} {made_by}".strip())
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: max(0, length - 1)] + "…" * (length > 0)
 
 
 def _short(value: Any) -> str:
