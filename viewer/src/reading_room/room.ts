@@ -139,6 +139,8 @@ export class Room {
       this.setLayout("compare");
       this.base.value = first;
       this.second.value = second;
+      // The left one stays what is worked on: a further reconstruction takes the right one's place.
+      this.activeId.value = "left";
       if (first && second && sameKind(first, second)) {
         const [from, to] = [brightnessOf(first), brightnessOf(second)];
         to.window.value = from.window.value;

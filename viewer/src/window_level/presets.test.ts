@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { digitsOf, dragged, percentileWindow, presetsFor } from "./presets";
+import { digitsOf, dragged, percentileWindow, presetsFor, uptakeWindow } from "./presets";
 
 it("leaves out the extremes of the values", () => {
   const values = Float32Array.from({ length: 10001 }, (_, index) => index);
@@ -23,6 +23,11 @@ it("widens to the right and darkens downwards, and never turns over", () => {
 it("offers presets where the unit is known", () => {
   expect(presetsFor("CT", "HU")[0]).toEqual({ name: "Soft tissue", window: { lower: -160, upper: 240 } });
   expect(presetsFor("PT", "Bq/ml")).toEqual([]);
+});
+
+it("opens uptake pictures with a usual range", () => {
+  const upTo = (highest: number) => uptakeWindow(Float32Array.from({ length: 1000 }, (_, index) => (index / 1000) * highest)).upper;
+  expect([1, 6, 12, 300].map(upTo)).toEqual([5, 7, 15, 20]);
 });
 
 it("shows as many digits as the width needs", () => {

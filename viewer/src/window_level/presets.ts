@@ -21,7 +21,8 @@ const CT: readonly Preset[] = [
 ];
 
 /** Usual ranges of standardised uptake values. */
-const SUV: readonly Preset[] = [2.5, 5, 7, 10, 15, 20].map((upper) => ({ name: `SUV 0 – ${upper}`, window: { lower: 0, upper } }));
+const UPTAKES = [2.5, 5, 7, 10, 15, 20];
+const SUV: readonly Preset[] = UPTAKES.map((upper) => ({ name: `SUV 0 – ${upper}`, window: { lower: 0, upper } }));
 
 /** The presets that make sense for values of this kind. */
 export function presetsFor(modality: string, unit: string): readonly Preset[] {
@@ -40,6 +41,12 @@ export function percentileWindow(values: ArrayLike<number>, low = 0.01, high = 0
   const at = (part: number): number => sample[Math.min(sample.length - 1, Math.floor(part * sample.length))]!;
   const [lower, upper] = [at(low), at(high)];
   return upper > lower ? { lower, upper } : { lower: sample[0]!, upper: Math.max(sample.at(-1)!, sample[0]! + 1) };
+}
+
+/** The usual range of uptake, from 5 up, that holds nearly all of a picture's values; a bladder does not set it. */
+export function uptakeWindow(values: ArrayLike<number>): Window {
+  const { upper } = percentileWindow(values);
+  return { lower: 0, upper: UPTAKES.find((end) => end >= 5 && end >= upper) ?? UPTAKES.at(-1)! };
 }
 
 /** The window after a drag by (dx, dy) pixels: to the right it widens, downwards its centre rises (darker). */

@@ -1,7 +1,7 @@
 import { signal, type Signal } from "@preact/signals";
 import type { Stack, Window } from "../series";
 import { linked, pixelsOf } from "../viewing";
-import { percentileWindow } from "./presets";
+import { percentileWindow, uptakeWindow } from "./presets";
 
 /** What maps a stack's values to brightness. */
 export interface Brightness {
@@ -26,7 +26,7 @@ export function brightnessOf(stack: Stack): Brightness {
 /** The window that needs no pixels: by the kind of values, else as the header says. */
 function headerWindow(stack: Stack): Window | undefined {
   const { factor, unit } = stack.scale;
-  if (unit.startsWith("SUV")) return { lower: 0, upper: 7 };
+  if (unit.startsWith("SUV")) return undefined;
   const window = stack.frames[stack.frames.length >> 1]!.window;
   if (window) return { lower: window.lower * factor, upper: window.upper * factor };
   return unit === "HU" ? { lower: -160, upper: 240 } : undefined;
@@ -35,7 +35,9 @@ function headerWindow(stack: Stack): Window | undefined {
 /** Chooses a window from the values of a loaded frame, where none is set yet. */
 export function chooseWindow(stack: Stack, frame: number): void {
   const { window } = brightnessOf(stack);
-  if (!window.value) window.value = percentileWindow(pixelsOf(stack).frame(frame));
+  if (window.value) return;
+  const values = pixelsOf(stack).frame(frame);
+  window.value = stack.scale.unit.startsWith("SUV") ? uptakeWindow(values) : percentileWindow(values);
 }
 
 /** Sets a stack's window; linked stacks of the same kind of values (compared ones) get it too. */
