@@ -1,6 +1,7 @@
 """Acquisitions come back from their file exactly as they went in."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import ClassVar
 
 import h5py
@@ -41,10 +42,15 @@ class Signal(Acquisition):
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch):
-    monkeypatch.setattr(container, "_class", {f"{c.__module__}:{c.__qualname__}": c for c in KNOWN}.__getitem__)
-
-
-KNOWN = (Signal, Ring, Provenance, type(Signal(samples=np.zeros((1, 3))).study))
+    """A modality of this test's own, found under the name of this module."""
+    monkeypatch.setattr(container, "known_modalities", lambda: ["mr"])
+    monkeypatch.setattr(container, "modality", lambda key: SimpleNamespace(acquisitions=(Signal,)))
+    reference = container._reference
+    monkeypatch.setattr(
+        container,
+        "_reference",
+        lambda cls: f"pellucid.modalities.mr.test:{cls.__qualname__}" if cls is Signal else reference(cls),
+    )
 
 
 def test_everything_comes_back(tmp_path):
@@ -85,10 +91,25 @@ def test_a_newer_version_is_refused(tmp_path):
         container.read(path)
 
 
-def test_a_foreign_class_is_not_loaded(monkeypatch):
-    monkeypatch.undo()
-    with pytest.raises(InvalidInputError, match="expected a class of Pellucid"):
-        container._class("os:system")
+@pytest.mark.parametrize("foreign", ["os:system", "pellucid.verbs:save", "pellucid.server.run:serve", "nonsense"])
+@pytest.mark.parametrize("where", ["acquisition", "acquisition/ring"])
+def test_a_foreign_class_is_not_loaded(foreign, where, tmp_path):
+    path = tmp_path / "a.pellucid.h5"
+    container.write(Signal(samples=np.ones((2, 3))), path)
+    with h5py.File(path, "r+") as file:
+        file[where].attrs["class"] = foreign
+    with pytest.raises(InvalidInputError, match=r"a\.pellucid\.h5: class: is"):
+        container.read(path)
+
+
+def test_a_claimed_size_is_not_believed(tmp_path):
+    path = tmp_path / "a.pellucid.h5"
+    container.write(Signal(samples=np.ones((2, 3))), path)
+    with h5py.File(path, "r+") as file:
+        del file["acquisition/samples"]
+        file["acquisition"].create_dataset("samples", (10**6, 10**6), np.float32)
+    with pytest.raises(InvalidInputError, match="claims 4000000000000 bytes"):
+        container.read(path)
 
 
 def test_shape_and_finiteness_are_checked():

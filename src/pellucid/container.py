@@ -10,15 +10,15 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import h5py
 import numpy as np
 
 from pellucid.acquisition import Acquisition
 from pellucid.errors import InvalidInputError
+from pellucid.modality import known_modalities, modality
 
 FORMAT = "pellucid-acquisition"
 VERSION = 1
@@ -51,19 +51,32 @@ def read(path: Path) -> Acquisition:
                     file=path,
                     field="version",
                 )
-            raw = _get(file["acquisition"])
+            _check_sizes(file["acquisition"], path.stat().st_size)
+            return _acquisition(file["acquisition"])
     except InvalidInputError as error:
         raise error if error.file else InvalidInputError(str(error), file=path) from error
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, ImportError) as error:
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError, MemoryError) as error:
         raise InvalidInputError(f"cannot be read as a Pellucid acquisition ({error})", file=path) from error
-    if not isinstance(raw, Acquisition):
-        raise InvalidInputError("holds no acquisition", file=path)
-    return raw
+
+
+def _check_sizes(group: h5py.Group, file_bytes: int) -> None:
+    """We write arrays as they are, so together they cannot be larger than the file."""
+    claimed = 0
+
+    def add(_name: str, item: h5py.Dataset | h5py.Group) -> None:
+        nonlocal claimed
+        claimed += item.nbytes if isinstance(item, h5py.Dataset) else 0
+
+    group.visititems(add)
+    if claimed > file_bytes:
+        raise InvalidInputError(
+            f"claims {claimed} bytes of arrays in a file of {file_bytes} bytes", field="acquisition"
+        )
 
 
 def _put(group: h5py.Group, value: Any) -> None:
     cls = type(value)
-    group.attrs["class"] = f"{cls.__module__}:{cls.__qualname__}"
+    group.attrs["class"] = _reference(cls)
     plain: dict[str, Any] = {}
     for item in fields(value):
         part = getattr(value, item.name)
@@ -90,25 +103,49 @@ def _put_sequence(group: h5py.Group, parts: tuple[Any, ...]) -> None:
         _put(group.create_group(str(index)), part)
 
 
-def _get(group: h5py.Group) -> Any:
-    cls = _class(str(group.attrs["class"]))
+def _acquisition(group: h5py.Group) -> Acquisition:
+    """The acquisition: of a class that the modality table knows, its parts of the classes that its fields name."""
+    reference = str(group.attrs["class"])
+    key = next((key for key in known_modalities() if reference.startswith(f"pellucid.modalities.{key}.")), None)
+    for cls in modality(key).acquisitions if key else ():
+        if reference == _reference(cls):
+            raw = _get(group, cls)
+            assert isinstance(raw, Acquisition)
+            return raw
+    raise InvalidInputError(f"is {reference!r}; expected an acquisition of a known modality", field="class")
+
+
+def _get(group: h5py.Group, cls: type) -> Any:
     values: dict[str, Any] = json.loads(group.attrs["plain"])
     hints = typing.get_type_hints(cls)
     for name, part in group.items():
         if isinstance(part, h5py.Dataset):
             values[name] = part[()]
         elif "length" in part.attrs:
-            values[name] = tuple(_get(part[str(index)]) for index in range(int(part.attrs["length"])))
+            length = min(int(part.attrs["length"]), len(part))
+            values[name] = tuple(_get_part(part[str(index)], hints[name]) for index in range(length))
         else:
-            values[name] = _get(part)
+            values[name] = _get_part(part, hints[name])
     return cls(**{name: _as_hinted(value, hints[name]) for name, value in values.items()})
 
 
-def _class(reference: str) -> type:
-    module, _, name = reference.partition(":")
-    if not module.startswith("pellucid."):
-        raise InvalidInputError(f"is {reference!r}; expected a class of Pellucid", field="class")
-    return cast("type", getattr(import_module(module), name))
+def _get_part(group: h5py.Group, hint: Any) -> Any:
+    """A nested dataclass; the file may choose only among the classes that the field's annotation names."""
+    reference = str(group.attrs["class"])
+    for cls in _dataclasses_in(hint):
+        if reference == _reference(cls):
+            return _get(group, cls)
+    raise InvalidInputError(f"is {reference!r}; expected {hint}", field="class")
+
+
+def _dataclasses_in(hint: Any) -> list[type]:
+    if isinstance(hint, type) and is_dataclass(hint):
+        return [hint]
+    return [cls for inner in typing.get_args(hint) for cls in _dataclasses_in(inner)]
+
+
+def _reference(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _as_hinted(value: Any, hint: Any) -> Any:

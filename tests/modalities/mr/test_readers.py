@@ -101,7 +101,11 @@ def test_siemens_gradient_echo(real_data):
     assert np.allclose(centre[:3], (-2.58969998, 53.92242644, -53.99947453), atol=1e-4)
     normal = raw.affine[:3, 0] / 4.0
     assert np.allclose(normal, (0, 0.0383878, 0.999263), atol=1e-5)
+    # No dInPlaneRot: a transversal slice is then phase encoded from anterior to posterior, read from right to left.
+    assert abs(raw.affine[1, 1]) / 1.25 > 0.99
+    assert abs(raw.affine[0, 2]) / 1.25 > 0.99
     image = mr.reconstruct(raw)
+    assert image.attributes["InPlanePhaseEncodingDirection"] == "COL"
     assert image.shape == (1, 160, 160)
     directions = image.affine[:3, :3] / image.spacing_mm
     assert directions[0, 2] > 0.99
@@ -196,8 +200,9 @@ def test_twix_made_here(tmp_path, version, kind):
     assert np.allclose(raw.voxel_mm, (6.0 if slices > 1 else 5.0, 12.0, 12.0))
     index = [kind.get("partitions", 1) // 2, 6, 8, 1]
     assert np.allclose((raw.affine @ index)[:3], (3.0, 4.0, 5.0), atol=1e-4)
-    assert np.allclose(raw.affine[:3, 2] / 12, (1, 0, 0), atol=1e-6)
-    assert np.allclose(raw.affine[:3, 1] / 12, (0, np.cos(0.4), np.sin(0.4)), atol=1e-6)
+    # Columns of the quaternion's matrix: phase (rows), read (columns), slice.
+    assert np.allclose(raw.affine[:3, 1] / 12, (1, 0, 0), atol=1e-6)
+    assert np.allclose(raw.affine[:3, 2] / 12, (0, np.cos(0.4), np.sin(0.4)), atol=1e-6)
 
 
 def test_broken_twix(tmp_path):

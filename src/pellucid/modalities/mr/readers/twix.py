@@ -95,10 +95,13 @@ def _readouts(scans: list[Scan], path: Path) -> Readouts:
 
 
 def directions(quaternion: tuple[float, float, float, float]) -> NDArray[np.float64]:
-    """Unit vectors (read, phase, slice) as rows in LPS from the header's quaternion (w, x, y, z)."""
+    """Unit vectors (read, phase, slice) as rows in LPS from the header's quaternion (w, x, y, z).
+
+    The columns of its rotation matrix are phase, read and slice, as the siemens_to_ismrmrd converter reads them.
+    """
     w, x, y, z = np.array(quaternion, float) / max(float(np.linalg.norm(quaternion)), 1e-12)
-    read = [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)]
-    phase = [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)]
+    phase = [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)]
+    read = [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)]
     normal = [2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)]
     return np.array([read, phase, normal])
 
