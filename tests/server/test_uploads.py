@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from tests.archive.samples import dataset, dicom, file_bytes, uid
 
+from pellucid import container
 from pellucid.archive import Query
 
 
@@ -66,7 +68,7 @@ def test_zips_and_what_media_carry_beside_images(platform, upload):
     )
     job = upload(("study.zip", outer))
     assert job["state"] == "done", job
-    assert job["message"] == "Stored; 1 files of no known format were passed over: README.txt"
+    assert job["message"] == "Stored; no images or signals by themselves: README.txt"
     assert len(platform.archive.find(Query("instance"))) == 3
 
 
@@ -233,4 +235,13 @@ def test_cancelling_leaves_nothing(client, platform, upload, raw_bytes, is_empty
     monkeypatch.setattr(module, "reconstruct", slow)
     job = upload(("scan.pellucid.h5", raw_bytes), ("a.dcm", dicom()))
     assert (job["state"], job["result"]) == ("cancelled", None)
+    is_empty()
+
+
+def test_a_signal_whose_image_cannot_be_stored_is_named(upload, raw, tmp_path, is_empty):
+    """The message of whatever comes after reading names the file too."""
+    container.write(replace(raw, attributes={"PatientName": "Someone^Else"}), tmp_path / "a.pellucid.h5")
+    job = upload(("a.pellucid.h5", (tmp_path / "a.pellucid.h5").read_bytes()))
+    assert job["state"] == "failed"
+    assert job["error"].startswith("a.pellucid.h5: PatientName: ")
     is_empty()

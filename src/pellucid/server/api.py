@@ -171,7 +171,7 @@ def _reconstruct(
     image = reconstruct(raw, method.name, progress=progress, parameters=values)
     with platform.deposit() as deposit:
         deposit.add_image(described(image, raw, method, values), acquisition_id=acquisition_id)
-        progress(1.0, "Storing")
+        progress(1.0, "Stored")
     return replace(deposit.made, acquisition_ids=[acquisition_id]).to_json()
 
 

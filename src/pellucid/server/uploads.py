@@ -243,8 +243,11 @@ def _store_others(deposit: Deposit, files: list[Path], progress: Progress) -> li
     for index, file in enumerate(known):
         step = part(progress, index / len(known), (index + 1) / len(known))
         step(0.0, f"Reading {file.name}")
-        for thing in read_all(file):
-            _store_thing(deposit, thing, step)
+        try:
+            for thing in read_all(file):
+                _store_thing(deposit, thing, step)
+        except InvalidInputError as error:
+            raise error if error.file else InvalidInputError(str(error), file=file) from error
     return [file.name for file in files if file not in known]
 
 
@@ -262,7 +265,7 @@ def _summary(passed_over: list[str]) -> str:
     if not passed_over:
         return "Stored"
     names = ", ".join(passed_over[:3]) + (", …" if len(passed_over) > 3 else "")
-    return f"Stored; {len(passed_over)} files of no known format were passed over: {names}"
+    return f"Stored; no images or signals by themselves: {names}"
 
 
 def _titled(progress: Progress, title: str) -> Progress:
