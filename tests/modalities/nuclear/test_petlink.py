@@ -72,10 +72,13 @@ def test_gaps_of_the_preset_are_those_of_the_real_detector(real_data):
 def test_events_land_where_they_belong(tmp_path):
     # Ring difference 0, ring 5 from the head: 58 from the feet, plane 2 · 58 of 127. View 7, bin 173.
     # Then segment -1 (ring difference -1 in the file, +1 here), its third plane: rings 3 and 2 from the head.
-    words = [0x80000000, event(173, 7, 5), event(0, 251, 64 + 2), event(40, 9, 8, prompt=False), 0x80000009]
-    sinogram = read(write(tmp_path, words))
+    # Ring difference -8 in the file, its fourth plane: rings 11 and 3 from the head, 52 and 60 from the feet, +8 here:
+    # segment 6 to 16 begins at plane 127 with ring sum 6.
+    steep = 64 + 2 * sum(64 - d for d in range(1, 8)) + 3
+    words = [0x80000000, event(173, 7, 5), event(0, 251, 64 + 2), event(172, 0, steep), event(40, 9, 8, prompt=False)]
+    sinogram = read(write(tmp_path, [*words, 0x80000009]))
     found = {tuple(int(i) for i in index) for index in np.argwhere(sinogram.prompts)}
-    assert found == {(2, 86, 116), (83, 0, 60 + 61)}
+    assert found == {(2, 86, 116), (83, 0, 60 + 61), (0, 86, 127 + 112 - 6)}
     assert sinogram.duration_s == pytest.approx(0.010)
     assert sinogram.randoms.sum(dtype=float) == pytest.approx(1.0, rel=1e-4)
 

@@ -127,6 +127,15 @@ def test_back_projection_does_not_depend_on_the_number_of_threads():
     assert np.array_equal(one, both)
 
 
+def test_grid_is_where_it_says():
+    grid = Grid((3, 4, 5), (2.0, 3.0, 4.0), (10.0, -20.0, 30.0))
+    affine = grid.affine((100.0, 200.0, 300.0))
+    assert affine[:3, 3] == pytest.approx(np.add(grid.first_mm[::-1], (100.0, 200.0, 300.0)))
+    assert affine @ [1, 1.5, 2, 1] == pytest.approx([110.0, 180.0, 330.0, 1.0])
+    with pytest.raises(InvalidInputError, match="expected positive numbers"):
+        Grid((3, 0, 5), (2.0, 3.0, 4.0))
+
+
 def test_slices_that_fit_no_plane_are_refused():
     sampling = sampling_of(SCANNER, span=3, max_ring_difference=4)
     with pytest.raises(InvalidInputError, match=r"is 2 mm; expected the plane pitch 2.5 mm or a whole fraction"):

@@ -80,15 +80,15 @@ class SinogramProjector(LinearOperator):
 
     @classmethod
     def examples(cls, dtype: DTypeLike) -> Iterator[LinearOperator]:
-        """Span 3 with mashing on an off-centre anisotropic grid; span 1, whose planes skip every other slice."""
+        """Span 3 with mashing, off-centre, more rows than a task holds; span 1, whose planes skip every other slice."""
         scanner = Scanner(
             name="small", rings=4, crystals_per_ring=16, ring_pitch_mm=5.0, inner_radius_mm=30.0,
             interaction_depth_mm=2.0, radial_bins=9, view_offset_deg=3.0,
         )  # fmt: skip
         merged = SinogramSampling(scanner=scanner, segments=michelogram(4, 3, 3), radial_bins=4, radial_mashing=2)
-        yield cls(merged, Grid((5, 5, 3), (2.5, 4.0, 5.0), (2.0, -3.0, 1.7)), dtype=dtype)
+        yield cls(merged, Grid((5, 9, 3), (2.5, 3.0, 5.0), (2.0, -3.0, 1.7)), dtype=dtype)
         single = SinogramSampling(scanner=scanner, segments=michelogram(4, 1, 2), radial_bins=9, view_mashing=2)
-        yield cls(single, Grid((7, 3, 4), (2.5, 6.0, 3.0)), views=slice(1, None, 2), dtype=dtype)
+        yield cls(single, Grid((7, 3, 9), (2.5, 6.0, 2.5)), views=slice(1, None, 2), dtype=dtype)
 
 
 def _lines(
