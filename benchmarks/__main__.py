@@ -105,7 +105,7 @@ def peer_run(peer: str, task: Task) -> tuple[Any, list[float], list[float], str]
             str(PEER_PYTHON),
             "-m",
             "benchmarks.peers",
-            peer,
+            f"{peer}_peer",
             task.name,
             str(source),
             str(target),

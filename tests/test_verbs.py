@@ -290,3 +290,13 @@ def test_header_and_data_of_one_signal_count_once(folder):
     assert len(verbs.read_all(folder / "a")) == 1
     (folder / "a" / "one.other.wsp").write_text("WHISPER 1 2 4")
     assert len(verbs.read_all(folder / "a")) == 2
+
+
+def test_an_unforeseen_failure_of_a_reader_is_one_line_that_names_the_file(tmp_path, monkeypatch):
+    def explode(path):
+        raise ZeroDivisionError("by surprise")
+
+    monkeypatch.setattr(verbs, "_candidates", lambda file, head: [("Surprise", explode)])
+    (tmp_path / "x.dat").write_bytes(b"something")
+    with pytest.raises(InvalidInputError, match=r"x\.dat.*Surprise.*by surprise"):
+        verbs.read(tmp_path / "x.dat")

@@ -30,6 +30,6 @@ def fdk_128(inputs):
         fdk.SetInput(1, stack)
         fdk.SetGeometry(geometry)
         fdk.Update()
-        return itk.array_from_image(fdk.GetOutput())
+        return itk.array_from_image(fdk.GetOutput()).swapaxes(0, 1)  # its second axis is that of rotation
 
     return run

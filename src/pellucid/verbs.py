@@ -236,6 +236,9 @@ def _read_raw(file: Path, head: bytes, found: _Found) -> bool:
             found.add(file, reader(file))
         except InvalidInputError as error:
             failures.append((title, error))
+        except (Exception, MemoryError) as error:  # noqa: BLE001 (a broken file must never end in a traceback)
+            reason = f"cannot be read as {title} ({type(error).__name__}: {error})"
+            failures.append((title, InvalidInputError(reason, file=file)))
         else:
             return True
     if not failures:
