@@ -91,6 +91,16 @@ def test_uncalibrated_counts_give_arbitrary_units():
     assert image.attributes["DecayCorrection"] == "NONE"
 
 
+def test_uncalibrated_image_is_written_too(tmp_path):
+    from pellucid.dicom import read_series, write_series
+
+    image = reconstruct(sinogram(), "fbp")
+    write_series(image, tmp_path)
+    (back,) = read_series(tmp_path)
+    assert back.array == pytest.approx(image.array, abs=float(np.abs(image.array).max()) / 30000)
+    assert back.affine == pytest.approx(image.affine, abs=1e-4)
+
+
 def test_attributes_are_dicoms():
     raw = sinogram(
         randoms=ONES, scatter=ONES, sensitivity=ONES, attenuation_map=mu_map(), injection=INJECTION,

@@ -137,6 +137,8 @@ def test_the_modality_recognises_it(tmp_path, real_data):
         ({"edit": [("{ 4,3,3}", "{ 4,3,2}")]}, InvalidInputError, "axial coordinate: are"),
         ({"edit": [("{ 4,3,3}", "{ 4,3}")]}, InvalidInputError, "segments: lists 3 and 3 ring differences and 2 plane"),
         ({"edit": [(":= 32", ":= x")]}, InvalidInputError, "detectors per ring: is 'x'; expected a number"),
+        ({"edit": [(":= 32", ":= 2000000000")]}, InvalidInputError, "crystals_per_ring: is 2000000000; expected an"),
+        ({"edit": [("= 4\nNumber of det", "= 1000000000\nNumber of det")]}, InvalidInputError, "rings: is 1000000000"),
         ({"edit": [("Inner ring", "Ring")]}, InvalidInputError, r"inner ring diameter \(cm\): is missing"),
         ({"edit": [("number of dimensions := 4", "number of dimensions := 5")]}, UnsupportedError, "time-of-flight"),
         ({"edit": [("time frames := 1", "time frames := 2")]}, UnsupportedError, "number of time frames: more than"),

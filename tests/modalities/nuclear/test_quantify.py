@@ -37,6 +37,16 @@ def test_vendor_cases(real_data, case):
     assert suv_factor(attributes, header["PatientWeight"]) == pytest.approx(expected, rel=1e-5)
 
 
+def test_real_series(real_data):
+    from pellucid.dicom import read_series
+
+    (image,) = read_series(real_data("nuclear/fdg_pet_sts001/image"))
+    suv = suv_body_weight(image)
+    # The header by hand: 2711 s from injection to the series, which makes 2.42903e-4 (g/ml)/(Bq/ml).
+    assert suv.provenance.parameters["factor"] == pytest.approx(2.42903e-4, rel=1e-5)
+    assert suv.array.max() == pytest.approx(66.5, abs=0.1)
+
+
 def test_decay_across_midnight():
     assert suv_factor(ATTRIBUTES, 70.0) == pytest.approx(ONE_HOUR)
     time_only = {"RadiopharmaceuticalStartDateTime": "", "RadiopharmaceuticalStartTime": "233000.00"}

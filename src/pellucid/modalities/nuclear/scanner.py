@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from pellucid.errors import InvalidInputError, UnknownOptionError
 
+_MOST_RINGS, _MOST_CRYSTALS = 4096, 1 << 16
+"""No scanner has more; a header that says so is broken, and its tables would fill the memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scanner:
@@ -51,9 +54,11 @@ class Scanner:
             raise InvalidInputError(
                 f"{self.name!r} has {self.rings} rings, {self.radial_bins} bins; expected >= 1", field="scanner"
             )
-        if self.crystals_per_ring < 4 or self.crystals_per_ring % 2:
+        if self.rings > _MOST_RINGS:
+            raise InvalidInputError(f"is {self.rings}; expected at most {_MOST_RINGS}", field="scanner.rings")
+        if not 4 <= self.crystals_per_ring <= _MOST_CRYSTALS or self.crystals_per_ring % 2:
             raise InvalidInputError(
-                f"is {self.crystals_per_ring}; expected an even number (views are half of it)",
+                f"is {self.crystals_per_ring}; expected an even number of 4 to {_MOST_CRYSTALS} (views are half of it)",
                 field="scanner.crystals_per_ring",
             )
         if not (self.inner_radius_mm > 0 and self.ring_pitch_mm > 0 and self.interaction_depth_mm >= 0):

@@ -1,0 +1,89 @@
+"""Make the pictures of docs/nuclear.md: python docs/make_pictures/nuclear.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from validation.nuclear import positivity, recovery
+
+from pellucid import anatomy
+from pellucid.anatomy.phantoms.nema import sphere_centres_mm
+from pellucid.image import Image
+from pellucid.modalities import nuclear
+
+FOLDER = Path(__file__).parents[1] / "pictures"
+
+
+def planes(axes: Any, image: Image, position_lps_mm: tuple[float, float, float], most: float, title: str) -> None:
+    """Axial, coronal and sagittal through a point, as radiologists see them, with letters from the affine."""
+    k, j, i = (int(n) for n in np.round(image.indices_of(position_lps_mm)))
+    dz, dy, dx = image.spacing_mm
+    array = image.array
+    for axis, picture, aspect, letters in (
+        (axes[0], array[k], dy / dx, "RLAP"),
+        (axes[1], array[::-1, j], dz / dx, "RLSI"),
+        (axes[2], array[::-1, :, i], dz / dy, "APSI"),
+    ):
+        shown = axis.imshow(picture, cmap="gray_r", vmin=0, vmax=most, aspect=aspect)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        for letter, x, y in zip(letters, (0.03, 0.97, 0.5, 0.5), (0.5, 0.5, 0.96, 0.04), strict=True):
+            axis.text(x, y, letter, transform=axis.transAxes, ha="center", va="center", color="tab:red")
+    axes[0].set_title(title, loc="left", fontsize=10)
+    plt.colorbar(shown, ax=axes[2], label="SUV g/ml", shrink=0.8)
+
+
+def head() -> None:
+    """The demonstration head: truth, OSEM, FBP, and its raw data."""
+    patient = anatomy.brain()
+    raw = nuclear.scan(patient, "brain_fdg")
+    figure, axes = plt.subplots(4, 3, figsize=(9, 11.5), layout="constrained")
+    truth = patient.property("uptake", tracer="fdg")
+    osem = nuclear.suv_body_weight(nuclear.reconstruct(raw, "osem"))
+    fbp = nuclear.suv_body_weight(nuclear.reconstruct(raw, "fbp"))
+    hottest = truth.points_lps_mm(np.argwhere(patient.mask("tumour")).mean(axis=0))
+    place = (float(hottest[0]), float(hottest[1]), float(hottest[2]))
+    planes(axes[0], truth, place, 12, "What was put in: FDG uptake")
+    planes(axes[1], osem, place, 12, "OSEM, 3 iterations of 12 subsets, 4 mm filter")
+    planes(axes[2], fbp, place, 12, "FBP after single-slice rebinning, 4 mm filter")
+    views = (
+        (raw.prompts[:, :, 63], "prompts, central plane", "radial bin", "view"),
+        (raw.scatter[:, :, 63], "expected scatter", "radial bin", "view"),
+        (raw.prompts[0, :, :127].T[::-1], "prompts, first view", "radial bin", "plane"),
+    )
+    for axis, (picture, title, x, y) in zip(axes[3], views, strict=True):
+        plt.colorbar(axis.imshow(picture, cmap="viridis", aspect="auto"), ax=axis, label="counts")
+        axis.set(title=title, xlabel=x, ylabel=y)
+    figure.savefig(FOLDER / "nuclear_head.png", dpi=90)
+
+
+def evidence() -> None:
+    """Recovery coefficients beside EARL's bands, and the worth of positivity."""
+    found = recovery.recovery()
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
+    diameters = [int(d) for d in sphere_centres_mm()]
+    for axis, kind, bands in ((axes[0], "a50", recovery.A50), (axes[1], "maximum", recovery.MAXIMUM)):
+        low, high = zip(*(bands[d] for d in diameters), strict=True)
+        axis.fill_between(diameters, low, high, color="tab:blue", alpha=0.25, label="EARL 2017 band")
+        axis.plot(diameters, [found[kind][d] for d in diameters], "o-", color="black", label="OSEM 3i21s, 6.5 mm")
+        axis.set(xlabel="sphere diameter [mm]", ylabel="recovery coefficient", title=kind, ylim=(0, 1.3))
+        axis.legend()
+    rows = [row for row in positivity.table() if row.what == "counts"]
+    for name, style in (("unconstrained", "s--"), ("constrained", "o-"), ("likelihood", "^:")):
+        axes[2].plot([row.fraction for row in rows], [getattr(row, name) for row in rows], style, label=name)
+    axes[2].set(xscale="log", xlabel="fraction of the counts", ylabel="relative error", title="positivity")
+    axes[2].set_xticks(positivity.FRACTIONS, ["1", "1/2", "1/4", "1/8"])
+    axes[2].minorticks_off()
+    axes[2].legend()
+    figure.savefig(FOLDER / "nuclear_evidence.png", dpi=90)
+
+
+if __name__ == "__main__":
+    head()
+    evidence()
