@@ -82,9 +82,9 @@ def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) ->
     raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(program) -> Iterator[object]:
-    """A headless Chromium without a graphics card."""
+    """A headless Chromium without a graphics card; closed with each module, as its event loop would disturb others."""
     from playwright.sync_api import sync_playwright
 
     path = program("chromium")

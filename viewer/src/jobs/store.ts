@@ -45,7 +45,7 @@ export function follow(job: Job): void {
   // A lost connection is tried again through the list; a server that is gone shows there.
   const lost = (): void => {
     followed.delete(job.id);
-    setTimeout(() => void refreshJobs(), 1500);
+    tryAgain();
   };
   followed.set(job.id, followJob(job.id, put, lost));
 }
@@ -64,8 +64,11 @@ export async function refreshJobs(): Promise<void> {
     }
   } catch (error) {
     jobsError.value = messageOf(error);
+    if (jobs.value.some(isActive)) tryAgain();
   }
 }
+
+const tryAgain = (): unknown => setTimeout(() => void refreshJobs(), 2000);
 
 export async function cancel(job: Job): Promise<void> {
   try {

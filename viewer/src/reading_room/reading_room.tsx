@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { onJobEnd, refreshJobs } from "../jobs";
 import { RawDataPanel } from "../raw_data";
 import { Message, ProgressBar } from "../ui";
 import { Viewport } from "../viewport";
@@ -17,7 +18,11 @@ const typing = (target: EventTarget | null): boolean =>
 export function ReadingRoom({ studyUid }: { studyUid: string }) {
   const room = useMemo(() => new Room(studyUid), [studyUid]);
   const rawShown = useSignal(false);
-  useEffect(() => void room.open(), [room]);
+  useEffect(() => {
+    void room.open();
+    void refreshJobs();
+    return onJobEnd(() => void room.takeIn());
+  }, [room]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -1,7 +1,7 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { findSeries, findStudy, messageOf, type Study } from "../api";
 import type { Stack, Window } from "../series";
-import { bringCursorTo, gridOnce, linked, makeCell, parallel, type Camera, type Cell } from "../viewing";
+import { bringCursorTo, gridOnce, linked, makeCell, parallel, setLinked, type Camera, type Cell } from "../viewing";
 import { activeTool, type Tool } from "../viewport";
 import { brightnessOf, resetBrightness, sameKind, setWindow } from "../window_level";
 import { hasPictures, roomSeries, type RoomSeries } from "./room_series";
@@ -64,16 +64,27 @@ export class Room {
         return;
       }
       await this.show(first);
-      for (const series of this.series.value) {
-        if (hasPictures(series.summary)) await series.load().catch(() => undefined);
-      }
+      await this.learn();
     } catch (problem) {
       this.error.value = messageOf(problem);
     }
   }
 
+  /** Loads what is known of every series: fusion must know their places. A series keeps the reason where it cannot. */
+  private async learn(): Promise<void> {
+    for (const series of this.series.value) {
+      if (hasPictures(series.summary)) await series.load().catch(() => undefined);
+    }
+  }
+
+  /** Takes in what a job has added. */
+  async takeIn(): Promise<void> {
+    await this.refreshSeries().catch(() => undefined);
+    await this.learn();
+  }
+
   /** Looks for series that have been added. */
-  async refreshSeries(): Promise<void> {
+  private async refreshSeries(): Promise<void> {
     const found = await findSeries(this.studyUid);
     const known = new Map(this.series.value.map((series) => [series.summary.uid, series]));
     const all = found.map((summary) => known.get(summary.uid) ?? roomSeries(summary));
@@ -97,12 +108,17 @@ export class Room {
 
   setLayout(layout: Layout): void {
     batch(() => {
+      if (layout !== "compare") this.setLinked(true);
       this.layout.value = layout;
       this.activeId.value = this.cells.value[0]!.id;
       const usual: Tool = layout === "mpr" ? "locate" : "window";
       if (["locate", "window"].includes(activeTool.value)) activeTool.value = usual;
       if (layout === "compare" && !this.second.value) this.activeId.value = "right";
     });
+  }
+
+  setLinked(together: boolean): void {
+    batch(() => setLinked(this.cells.value, this.active.value, together));
   }
 
   setCamera(cell: Cell, camera: Camera): void {
@@ -135,8 +151,8 @@ export class Room {
     if (!left || !right) throw new RangeError("The new series is not in this study; look for it in the list of studies.");
     const [[first], [second]] = await Promise.all([left.load(), right.load()]);
     batch(() => {
-      linked.value = true;
       this.setLayout("compare");
+      this.setLinked(true);
       this.base.value = first;
       this.second.value = second;
       // The left one stays what is worked on: a further reconstruction takes the right one's place.

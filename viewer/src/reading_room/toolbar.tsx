@@ -55,7 +55,7 @@ export function Toolbar({ room, rawShown, onRaw }: ToolbarProps) {
             );
           })}
           {room.layout.value === "compare" && (
-            <Button small pressed={linked.value} onClick={() => (linked.value = !linked.value)} title="Scroll, pan, zoom and window together">
+            <Button small pressed={linked.value} onClick={() => room.setLinked(!linked.value)} title="Scroll, pan, zoom and window together">
               Linked
             </Button>
           )}

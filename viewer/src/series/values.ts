@@ -7,13 +7,21 @@ export type Values = Int16Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float3
 /** Room for all frames of a stack, in the smallest type that holds every value exactly (or in single precision). */
 export function allocate(stack: Stack): Values {
   const { rows, columns, rendered } = stack.frames[0]!.pixels;
-  const length = rows * columns * stack.frames.length;
-  if (rendered) return new Uint8Array(length * 3);
+  const length = rows * columns * stack.frames.length * (rendered ? 3 : 1);
+  const type = typeFor(stack);
+  try {
+    return new type(length);
+  } catch {
+    const size = ((length * type.BYTES_PER_ELEMENT) / 2 ** 30).toFixed(1);
+    throw new RangeError(`the series needs ${size} GiB of memory, more than this browser gives; close other pages`);
+  }
+}
+
+function typeFor(stack: Stack): Int16ArrayConstructor | Uint16ArrayConstructor | Float32ArrayConstructor | Uint8ArrayConstructor {
+  if (stack.frames[0]!.pixels.rendered) return Uint8Array;
   const [lowest, highest, whole] = valueRange(stack);
-  if (!whole) return new Float32Array(length);
-  if (lowest >= -32768 && highest <= 32767) return new Int16Array(length);
-  if (lowest >= 0 && highest <= 65535) return new Uint16Array(length);
-  return new Float32Array(length);
+  if (whole && lowest >= -32768 && highest <= 32767) return Int16Array;
+  return whole && lowest >= 0 && highest <= 65535 ? Uint16Array : Float32Array;
 }
 
 function valueRange(stack: Stack): [lowest: number, highest: number, whole: boolean] {

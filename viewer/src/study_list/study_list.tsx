@@ -1,7 +1,7 @@
 import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { findStudies, messageOf, type Study } from "../api";
-import { DropZone, JobList, onJobEnd, refreshJobs } from "../jobs";
+import { findStudies, isActive, messageOf, type Study } from "../api";
+import { DropZone, JobList, jobs, onJobEnd, refreshJobs } from "../jobs";
 import { Button, Message, NotForDiagnosis, ProgressBar, Tag } from "../ui";
 import { matching } from "./matching";
 import "./study_list.css";
@@ -25,7 +25,13 @@ export function StudyList() {
     document.title = "Pellucid";
     void load();
     void refreshJobs();
-    return onJobEnd(() => void load());
+    const stop = onJobEnd(() => void load());
+    // A long job stores series as it goes.
+    const timer = setInterval(() => jobs.value.some(isActive) && void load(), 5000);
+    return () => {
+      stop();
+      clearInterval(timer);
+    };
   }, []);
   return (
     <div class="page">

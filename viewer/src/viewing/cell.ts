@@ -54,6 +54,15 @@ export interface Cell {
 /** Whether viewports of one frame of reference move together. */
 export const linked = signal(true);
 
+/** Links or parts viewports; parted ones stay where they are, linked ones go to where `active` is. */
+export function setLinked(cells: readonly Cell[], active: Cell, together: boolean): void {
+  const points = cells.map((cell) => cell.cursor.value?.value);
+  const here = active.cursor.value?.value;
+  linked.value = together;
+  if (together && active.cursor.value) active.cursor.value.value = here;
+  else cells.forEach((cell, index) => cell.cursor.value && (cell.cursor.value.value = points[index]));
+}
+
 const grids = new Map<string, Grid | string>();
 
 /** The grid of a stack, worked out once. */

@@ -11,12 +11,12 @@ const AT_ONCE = 5;
 
 /** The values of all frames of a stack, loaded when needed and in the background. */
 export class StackPixels {
-  readonly values: Values;
   /** How many frames are here. */
   readonly loaded = signal(0);
   /** Why frames are missing; empty where none are. */
   readonly error = signal("");
 
+  private stored: Values | undefined;
   private readonly frameLength: number;
   private readonly loads: (Promise<void> | undefined)[];
   private readonly present: boolean[];
@@ -24,10 +24,16 @@ export class StackPixels {
   private running = 0;
 
   constructor(readonly stack: Stack) {
-    this.values = allocate(stack);
-    this.frameLength = this.values.length / stack.frames.length;
+    const { rows, columns, rendered } = stack.frames[0]!.pixels;
+    this.frameLength = rows * columns * (rendered ? 3 : 1);
     this.loads = new Array<undefined>(stack.frames.length);
     this.present = new Array<boolean>(stack.frames.length).fill(false);
+  }
+
+  /** All values; room for them is made when the first are needed, and may be lacking. */
+  get values(): Values {
+    this.stored ??= allocate(this.stack);
+    return this.stored;
   }
 
   /** The values of one frame (zeros until it is loaded), a view into all of them. */
@@ -43,10 +49,11 @@ export class StackPixels {
   load(index: number): Promise<void> {
     const known = this.loads[index];
     if (known) return known;
-    const loading = this.fetchInto(this.stack.frames[index]!, this.frame(index)).then(
+    const loading = this.fetchInto(index).then(
       () => {
         this.present[index] = true;
         this.loaded.value += 1;
+        this.error.value = "";
       },
       (error: unknown) => {
         this.loads[index] = undefined;
@@ -67,14 +74,8 @@ export class StackPixels {
   /** Resolves when every frame is here. */
   async all(): Promise<void> {
     this.error.value = "";
-    const middle = this.stack.frames.length >> 1;
-    this.prefetch(middle);
-    for (let index = 0; index < this.stack.frames.length; index++) {
-      while (!this.has(index)) {
-        const loading = this.loads[index] ?? (this.running === 0 ? this.load(index) : undefined);
-        await (loading ?? new Promise((resolve) => setTimeout(resolve, 20)));
-      }
-    }
+    this.prefetch(this.stack.frames.length >> 1);
+    for (let index = 0; index < this.stack.frames.length; index++) await this.load(index);
   }
 
   private startNext(): boolean {
@@ -98,7 +99,9 @@ export class StackPixels {
     return undefined;
   }
 
-  private async fetchInto(frame: Frame, target: Values): Promise<void> {
+  private async fetchInto(index: number): Promise<void> {
+    const frame = this.stack.frames[index]!;
+    const target = this.frame(index);
     if (frame.pixels.rendered) {
       const picture = await request(`${frame.url}/rendered`, { headers: { Accept: "image/png" } });
       rgbInto(target, await rgbaOf(await picture.blob(), frame));

@@ -4,7 +4,7 @@ import { toPatient, type Point } from "../geometry";
 import { pixelsOf, scrollBy, type Cell } from "../viewing";
 import { Message, ProgressBar } from "../ui";
 import { Corners, Lines, OrientationLetters, Probe } from "./annotations";
-import { activeTool, pointOf, startDrag, wheelSlices, wheelZoom, type Handlers } from "./interaction";
+import { pointOf, startDrag, wheelSlices, wheelZoom, type Handlers } from "./interaction";
 import { useRenderer } from "./use_renderer";
 import "./viewport.css";
 
@@ -35,7 +35,6 @@ export function Viewport({ cell, active, patient, title, handlers, crosshair, on
       data-plane={cell.plane}
       data-drawn={status.drawn.value}
       aria-busy={status.busy.value}
-      data-tool={activeTool.value}
       onPointerDown={(event) => {
         onActivate();
         drag.current = startDrag(event, event.currentTarget, cell, handlers);
