@@ -1,0 +1,126 @@
+"""Mouse, keyboard and controls do what they say, alone and in linked viewports."""
+
+import numpy as np
+import pytest
+
+from .synthetic import marked, write
+
+
+@pytest.fixture(scope="module")
+def patient(server, chromium, tmp_path_factory) -> str:
+    """A study with one marked CT series; the patient's name."""
+    name = "Tools"
+    page = chromium.new_page()
+    page.goto(server)
+    page.set_input_files(
+        "input[data-input=files]", [str(f) for f in write(marked("axial"), tmp_path_factory.mktemp("tools"), name)]
+    )
+    page.wait_for_selector(f"a.study-link:text-is('{name}')", timeout=60_000)
+    page.close()
+    return name
+
+
+@pytest.fixture
+def reading(viewer, patient):
+    """The reading room of the marked series."""
+    viewer.open("/")
+    viewer.read_study(patient)
+    return viewer
+
+
+def drag(viewer, start: tuple[int, int], end: tuple[int, int], button: str = "left") -> None:
+    """Drag over the first viewport, by places in pixels from its top left corner."""
+    viewer.hover("acquired", *start)
+    viewer.page.mouse.down(button=button)
+    viewer.hover("acquired", *end)
+    viewer.page.mouse.up(button=button)
+    viewer.settled()
+
+
+def marker(picture: np.ndarray) -> tuple[np.ndarray, float]:
+    """Middle (column, row) and area of the bright marker in pixels."""
+    rows, columns = np.nonzero(picture[..., 0] > 100)
+    return np.array([columns.mean(), rows.mean()]), float(rows.size)
+
+
+def test_window_by_drag_numbers_and_presets(reading) -> None:
+    page = reading.page
+    assert reading.text("window") == "C 350  W 1100 HU"
+    drag(reading, (300, 300), (360, 300))
+    # 60 pixels to the right widen by 60/300 of the width and leave the centre.
+    assert reading.text("window") == "C 350  W 1320 HU"
+    drag(reading, (300, 300), (300, 270))
+    assert reading.text("window") == "C 218  W 1320 HU"
+    page.select_option("select[name=preset]", "Bone")
+    assert reading.text("window") == "C 400  W 1800 HU"
+    page.fill("input[aria-label='Window width']", "500")
+    page.keyboard.press("Enter")
+    assert reading.text("window") == "C 400  W 500 HU"
+    page.fill("input[aria-label='Window width']", "none")
+    page.keyboard.press("Enter")
+    assert page.input_value("input[aria-label='Window width']") == "500"
+    page.keyboard.press("r")
+    assert reading.text("window") == "C 350  W 1100 HU"
+
+
+def test_brightness_follows_the_window_and_inversion(reading) -> None:
+    """600 HU in a window from −200 to 900: 800/1100 of full brightness; inverted: the rest."""
+    grey = reading.picture("acquired")[..., 0]
+    assert grey.max() == pytest.approx(255 * 800 / 1100, abs=2)
+    assert grey.min() == 0
+    reading.page.keyboard.press("i")
+    reading.settled()
+    inverted = reading.picture("acquired")[..., 0]
+    middle = inverted.shape[0] // 2, inverted.shape[1] // 2
+    assert inverted[middle] == 255
+    assert inverted[grey == grey.max()].mean() == pytest.approx(255 * 300 / 1100, abs=3)
+
+
+def test_pan_and_zoom_keep_what_is_under_the_pointer(reading) -> None:
+    before, area = marker(reading.picture("acquired"))
+    drag(reading, (200, 200), (240, 170), button="middle")
+    moved, same = marker(reading.picture("acquired"))
+    assert moved - before == pytest.approx([40, -30], abs=1)
+    assert same == pytest.approx(area, rel=0.02)
+    start = (int(moved[0]), int(moved[1]))
+    drag(reading, start, (start[0], start[1] - 60), button="right")
+    # 120 pixels up would double the size: 60 make it larger by the square root of two, in area by two.
+    zoomed, larger = marker(reading.picture("acquired"))
+    assert larger == pytest.approx(2 * area, rel=0.05)
+    assert zoomed == pytest.approx(moved, abs=2)
+    reading.page.keyboard.press("r")
+    reading.settled()
+    assert marker(reading.picture("acquired"))[0] == pytest.approx(before, abs=1)
+
+
+def test_wheel_and_keys_scroll_to_the_ends(reading) -> None:
+    reading.hover("acquired", 300, 300)
+    reading.page.mouse.wheel(0, 100)
+    assert reading.text("slice") == "14 / 25"
+    reading.page.keyboard.press("PageUp")
+    assert reading.text("slice") == "4 / 25"
+    reading.page.keyboard.press("Home")
+    reading.page.keyboard.press("ArrowUp")
+    assert reading.text("slice") == "1 / 25"
+    reading.page.keyboard.press("End")
+    assert reading.text("slice") == "25 / 25"
+    reading.settled()
+
+
+def test_side_by_side_scrolls_together_until_parted(reading) -> None:
+    page = reading.page
+    page.keyboard.press("F3")
+    page.click(".strip-button")
+    page.wait_for_function("() => document.querySelectorAll('.viewport:not([data-drawn=\"0\"])').length === 2")
+    slices = page.locator("[data-text=slice]")
+    reading.hover("acquired", 200, 300)
+    page.mouse.wheel(0, 100)
+    page.mouse.wheel(0, 100)
+    assert slices.all_inner_texts() == ["15 / 25", "15 / 25"]
+    page.click("button:text-is('Linked')")
+    reading.hover("acquired", 200, 300)
+    page.mouse.wheel(0, 100)
+    assert slices.all_inner_texts() == ["16 / 25", "15 / 25"]
+    page.click("button:text-is('Linked')")
+    assert slices.all_inner_texts() == ["16 / 25", "16 / 25"]
+    reading.settled()
