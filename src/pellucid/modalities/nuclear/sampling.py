@@ -10,7 +10,6 @@ times the ring pitch over the chord.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -243,8 +242,3 @@ def sampling_of(
         view_mashing=view_mashing,
         radial_mashing=radial_mashing,
     )
-
-
-def segments_of(minimum: Sequence[int], maximum: Sequence[int]) -> tuple[Segment, ...]:
-    """Segments from lists of ring differences."""
-    return tuple(Segment(int(low), int(high)) for low, high in zip(minimum, maximum, strict=True))

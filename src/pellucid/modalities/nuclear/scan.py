@@ -9,6 +9,7 @@ crystals' singles. The estimates of randoms and scatter that come with the count
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ from pellucid.progress import Progress, no_progress
 from pellucid.study import StudyContext
 from pellucid.units import quantity
 
+Counts = NDArray[np.float32]
 SIMULATION_VOXEL_MM = 1.5
 """In-plane voxel on which the truth is projected; a reconstruction has others."""
 SCATTER_VOXEL_MM = 6.0
@@ -78,38 +80,17 @@ def scan(
     activity = _activity(patient, settings, study, injection, start)
     mu = patient.property("attenuation_coefficient", energy_kev=ANNIHILATION_KEV)
     generator = np.random.default_rng(seed)
-    efficiency = crystal_efficiencies(sampling.scanner, settings.efficiency_spread, generator)
-    sensitivity = trues_sensitivity(sampling, efficiency)
-    progress(0.2, "projecting the activity")
-    seconds = settings.duration_s * mean_decay(injection.half_life_s, settings.duration_s)
-    scale = np.float32(seconds * injection.positron_fraction) * sensitivity
-    expected = scale * _line_integrals(activity, sampling, centre)
-    progress(0.5, "attenuation")
-    if settings.attenuation:
-        voxel = (sampling.plane_pitch_mm, 2.0, 2.0)
-        fine = covering_grid(mu, sampling, centre, spacing_mm=voxel)
-        expected *= attenuation_factors(mu, sampling, centre, fine)
-    progress(0.7, "scatter and randoms")
-    seen = _observed(activity, mu, sampling, centre, settings)
-    coarse = scattering.ScatterSampling()
-    scatter = randoms = None
-    if settings.scatter and settings.attenuation:
-        scatter = scale * scattering.equivalent_activity(seen, sampling, coarse)
-        expected += scatter
-    if settings.randoms:
-        singles = scattering.singles_rate(seen, sampling.scanner, coarse, efficiency * injection.positron_fraction)
-        pairs_s = settings.duration_s * mean_decay(injection.half_life_s / 2, settings.duration_s)
-        randoms = randoms_rate(sampling, singles) * np.float32(pairs_s)
-        expected += randoms
+    expected = _expectation(_Scene(activity, mu, centre), sampling, settings, injection, generator, progress)
     progress(0.9, "counting")
-    prompts = generator.poisson(expected).astype(np.float32) if settings.noise else expected
+    counts = generator.poisson(expected.prompts).astype(np.float32) if settings.noise else expected.prompts
+    kept = _kept_map(attenuation_map or mu, sampling, centre) if settings.attenuation else None
     return Sinogram(
         sampling=sampling,
-        prompts=prompts,
-        randoms=randoms,
-        scatter=scatter,
-        sensitivity=sensitivity,
-        attenuation_map=_kept_map(attenuation_map or mu, sampling, centre) if settings.attenuation else None,
+        prompts=counts,
+        randoms=expected.randoms,
+        scatter=expected.scatter,
+        sensitivity=expected.sensitivity,
+        attenuation_map=kept,
         start=start,
         duration_s=settings.duration_s,
         injection=injection,
@@ -125,6 +106,60 @@ def scan(
             software=software(),
         ),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """Activity at the frame's start [Bq/ml], attenuation [1/cm], and where the scanner's centre is in the patient."""
+
+    activity: Image
+    mu: Image
+    centre: tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Expected:
+    """Expected counts of every bin, the parts of them that are not trues, and the sensitivity."""
+
+    prompts: Counts
+    scatter: Counts | None
+    randoms: Counts | None
+    sensitivity: Counts
+
+
+def _expectation(
+    scene: _Scene,
+    sampling: SinogramSampling,
+    settings: Settings,
+    injection: Injection,
+    generator: np.random.Generator,
+    progress: Progress,
+) -> _Expected:
+    """What the detector counts on average."""
+    efficiency = crystal_efficiencies(sampling.scanner, settings.efficiency_spread, generator)
+    sensitivity = trues_sensitivity(sampling, efficiency)
+    seconds = settings.duration_s * mean_decay(injection.half_life_s, settings.duration_s)
+    scale = np.float32(seconds * injection.positron_fraction) * sensitivity
+    progress(0.2, "projecting the activity")
+    prompts = scale * _line_integrals(scene, sampling)
+    if settings.attenuation:
+        progress(0.5, "attenuation")
+        voxel = (sampling.plane_pitch_mm, 2.0, 2.0)
+        fine = covering_grid(scene.mu, sampling, scene.centre, spacing_mm=voxel)
+        prompts *= attenuation_factors(scene.mu, sampling, scene.centre, fine)
+    progress(0.7, "scatter and randoms")
+    seen, coarse = _observed(scene, sampling, settings), scattering.ScatterSampling()
+    scatter = randoms = None
+    if settings.scatter and settings.attenuation:
+        scatter = scale * scattering.equivalent_activity(seen, sampling, coarse)
+        prompts += scatter
+    if settings.randoms:
+        singles = scattering.singles_rate(seen, sampling.scanner, coarse, efficiency * injection.positron_fraction)
+        # Both singles decay: their product has half the half-life.
+        pairs_s = settings.duration_s * mean_decay(injection.half_life_s / 2, settings.duration_s)
+        randoms = randoms_rate(sampling, singles) * np.float32(pairs_s)
+        prompts += randoms
+    return _Expected(prompts, scatter, randoms, sensitivity)
 
 
 def _settings(protocol: str | Settings) -> tuple[Settings, str]:
@@ -184,30 +219,26 @@ def _activity(patient: Anatomy, settings: Settings, study: StudyContext, injecti
     return uptake.with_array(uptake.array * np.float32(per_gram), quantity=quantity("activity_concentration"))
 
 
-def _line_integrals(
-    activity: Image, sampling: SinogramSampling, centre: tuple[float, float, float]
-) -> NDArray[np.float32]:
+def _line_integrals(scene: _Scene, sampling: SinogramSampling) -> Counts:
     """∫ G x dl of every bin [Bq/ml mm]."""
     across, along = sampling.scanner.resolution_fwhm_mm
+    activity = scene.activity
     # The anatomy's slice axis is nearest to the scanner's; a label volume is axial.
     blur = GaussianBlur(activity.shape, fwhm_mm=(along, across, across), spacing_mm=activity.spacing_mm)
     seen = activity.with_array(blur(activity.array))
     spacing = (sampling.plane_pitch_mm, SIMULATION_VOXEL_MM, SIMULATION_VOXEL_MM)
-    grid = covering_grid(seen, sampling, centre, spacing_mm=spacing, beyond_mm=sampling.plane_pitch_mm)
-    return np.asarray(SinogramProjector(sampling, grid)(on_grid(seen, grid, centre)), np.float32)
+    grid = covering_grid(seen, sampling, scene.centre, spacing_mm=spacing, beyond_mm=sampling.plane_pitch_mm)
+    return np.asarray(SinogramProjector(sampling, grid)(on_grid(seen, grid, scene.centre)), np.float32)
 
 
-def _observed(
-    activity: Image, mu: Image, sampling: SinogramSampling, centre: tuple[float, float, float], settings: Settings
-) -> scattering.CoarseObject:
+def _observed(scene: _Scene, sampling: SinogramSampling, settings: Settings) -> scattering.CoarseObject:
     spacing = (SCATTER_VOXEL_MM, SCATTER_VOXEL_MM, SCATTER_VOXEL_MM)
-    grid = covering_grid(mu, sampling, centre, spacing_mm=spacing, beyond_mm=OUT_OF_FIELD_MM)
+    grid = covering_grid(scene.mu, sampling, scene.centre, spacing_mm=spacing, beyond_mm=OUT_OF_FIELD_MM)
     mu_per_mm = np.zeros(grid.shape, np.float32)
     if settings.attenuation:
-        mu_per_mm += on_grid(mu, grid, centre) / 10
-    return scattering.observe(
-        on_grid(activity, grid, centre), mu_per_mm, grid, sampling.scanner, scattering.ScatterSampling()
-    )
+        mu_per_mm += on_grid(scene.mu, grid, scene.centre) / 10
+    activity = on_grid(scene.activity, grid, scene.centre)
+    return scattering.observe(activity, mu_per_mm, grid, sampling.scanner, scattering.ScatterSampling())
 
 
 def _kept_map(image: Image, sampling: SinogramSampling, centre: tuple[float, float, float]) -> Image:

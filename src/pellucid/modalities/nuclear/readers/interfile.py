@@ -113,9 +113,22 @@ def _sampling(header: Header) -> tuple[SinogramSampling, str]:
             file=header.path,
             field="segments",
         )
+    sampling = _described(header, views, minimum, maximum)
+    if list(np.diff(sampling.first_planes)) != planes:
+        raise InvalidInputError(
+            f"are {planes}; these ring differences on {sampling.scanner.rings} rings have "
+            f"{[int(n) for n in np.diff(sampling.first_planes)]}",
+            file=header.path,
+            field="axial coordinate",
+        )
+    return sampling, "view" if axes["view"] == 3 else "sinogram"
+
+
+def _described(header: Header, views: int, minimum: list[int], maximum: list[int]) -> SinogramSampling:
+    """The sampling; whatever contradicts itself in it is the file's fault."""
     try:
         scanner = _scanner(header)
-        sampling = SinogramSampling(
+        return SinogramSampling(
             scanner=scanner,
             # Rings are counted from the other end: d becomes -d.
             segments=tuple(Segment(-high, -low) for low, high in zip(minimum, maximum, strict=True)),
@@ -125,14 +138,6 @@ def _sampling(header: Header) -> tuple[SinogramSampling, str]:
         )
     except InvalidInputError as error:
         raise error if error.file else InvalidInputError(str(error), file=header.path) from error
-    if list(np.diff(sampling.first_planes)) != planes:
-        raise InvalidInputError(
-            f"are {planes}; these ring differences on {scanner.rings} rings have "
-            f"{[int(n) for n in np.diff(sampling.first_planes)]}",
-            file=header.path,
-            field="axial coordinate",
-        )
-    return sampling, "view" if axes["view"] == 3 else "sinogram"
 
 
 def _view_mashing(header: Header, scanner: Scanner, views: int) -> int:
