@@ -328,3 +328,17 @@ def test_asymmetric_echo_survives(patient, tmp_path):
     (again,) = ismrmrd.read(tmp_path / "a.h5")
     assert again.skipped_readout_samples == 5
     assert np.array_equal(again.samples, cut)
+
+
+@pytest.mark.parametrize(
+    ("axis", "phase", "read", "normal"),
+    [
+        ((1, 0, 0), (1, 0, 0), (0, 0, 1), (0, -1, 0)),
+        ((0, 1, 0), (0, 0, -1), (0, 1, 0), (1, 0, 0)),
+        ((0, 0, 1), (0, 1, 0), (-1, 0, 0), (0, 0, 1)),
+    ],
+)
+def test_quaternions_are_right_handed_turns(axis, phase, read, normal):
+    """A quarter turn about each axis: (phase, read, slice) are the turned (x, y, z)."""
+    quaternion = (np.sqrt(0.5), *(np.sqrt(0.5) * np.array(axis)))
+    assert np.allclose(twix.directions(quaternion), [read, phase, normal])

@@ -1,6 +1,7 @@
 """Scans: geometry in the patient, physical values, noise, determinism, refusals."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from pellucid.errors import InvalidInputError, UnknownOptionError
 from pellucid.modalities import mr
 from pellucid.modalities.mr import encoding, signal
+from pellucid.modalities.mr.prescription import prescribe
+from pellucid.modalities.mr.protocols import PROTOCOLS
+from pellucid.modalities.mr.recon.output import upright
 
 BALL = np.array([26.0, -25.0, 49.0])
 QUIET = {"signal_to_noise": 1e6, "coils": 4, "b1_variation": 0.0, "resolution_mm": 2.0, "slice_thickness_mm": 2.5}
@@ -117,3 +121,29 @@ def test_wrong_settings_are_refused_in_one_line(patient):
         mr.scan(patient, "t1_gre", repetition_time_ms=3.0)
     with pytest.raises(InvalidInputError, match="whole number"):
         mr.scan(patient, "t1_gre", sampling="regular", acceleration_phase=2.5)
+
+
+@pytest.mark.parametrize("orientation", ["axial", "coronal", "sagittal"])
+def test_prescribed_axes_are_orthonormal(patient, orientation):
+    settings = replace(PROTOCOLS[0].settings, orientation=orientation, tilt_deg=25.0)
+    directions = prescribe(patient, settings).directions
+    assert np.allclose(directions.T @ directions, np.eye(3))
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1), (-1, -1, -1)])
+def test_turning_upright_moves_no_voxel(order, signs):
+    generator = np.random.default_rng(0)
+    array = generator.standard_normal((3, 4, 5))
+    affine = np.eye(4)
+    affine[:3, :3] = (np.eye(3)[:, order] * signs) @ np.diag([2.0, 3.0, 4.0]) + 0.1
+    affine[:3, 3] = (7.0, -8.0, 9.0)
+    turned, matrix, swapped = upright(array, affine)
+    assert swapped == (turned.shape[1] == 5)
+    inverse = np.linalg.inv(matrix)
+    for index in np.ndindex(array.shape):
+        there = np.rint(inverse @ affine @ [*index, 1]).astype(int)
+        assert turned[tuple(there[:3])] == array[index]
+    columns, rows = matrix[:3, 2], matrix[:3, 1]
+    assert columns[np.argmax(np.abs(columns))] > 0
+    assert rows[np.argmax(np.abs(rows))] * (-1 if np.argmax(np.abs(rows)) == 2 else 1) > 0

@@ -206,11 +206,7 @@ def _centre(encoding: Header, step: int, size: int) -> int:
 
 def _common(header: Header, path: Path) -> dict[str, Any]:
     system, sequence = "acquisitionSystemInformation", "sequenceParameters"
-    names = {
-        "systemVendor": "Manufacturer",
-        "systemModel": "ManufacturerModelName",
-        "institutionName": "InstitutionName",
-    }
+    names = {"systemVendor": "Manufacturer", "systemModel": "ManufacturerModelName"}
     attributes: dict[str, Any] = {ours: header.text(f"{system}/{theirs}") for theirs, ours in names.items()}
     frequency = header.number("experimentalConditions/H1resonanceFrequency_Hz") * 1e-6
     if frequency > 1:
@@ -232,6 +228,7 @@ def _study(header: Header) -> StudyContext:
     places = {
         "patient_id": "subjectInformation/patientID",
         "patient_name": "subjectInformation/patientName",
+        "institution_name": "acquisitionSystemInformation/institutionName",
         "study_instance_uid": "studyInformation/studyInstanceUID",
         "study_description": "studyInformation/studyDescription",
         "frame_of_reference_uid": "measurementInformation/frameOfReferenceUID",

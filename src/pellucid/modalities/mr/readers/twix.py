@@ -161,7 +161,6 @@ def _common(protocol: Protocol, path: Path) -> dict[str, Any]:
         "Manufacturer": protocol.tagged("Manufacturer"),
         "ManufacturerModelName": protocol.tagged("ManufacturersModelName"),
         "SoftwareVersions": protocol.tagged("SoftwareVersions"),
-        "InstitutionName": protocol.tagged("InstitutionName"),
     }
     sequence = "unknown"
     if scanning == "GR":
@@ -190,6 +189,7 @@ def _study(protocol: Protocol) -> StudyContext:
         "patient_name": protocol.tagged("tPatientName") or protocol.tagged("PatientName"),
         "patient_position": protocol.tagged("tPatientPosition"),
         "study_description": protocol.tagged("tStudyDescription"),
+        "institution_name": protocol.tagged("InstitutionName"),
         "frame_of_reference_uid": protocol.tagged("FrameOfReference"),
     }
     return StudyContext(**{name: value for name, value in given.items() if value})
