@@ -90,9 +90,9 @@ def _only_whispers(monkeypatch):
     module.MODALITY = MODALITY
     monkeypatch.setitem(sys.modules, "whispering", module)
     monkeypatch.setattr(modality, "_TABLE", {"whisper": "whispering"})
-    known = container._class
-    own = {f"{Whisper.__module__}:{Whisper.__qualname__}": Whisper}
-    monkeypatch.setattr(container, "_class", lambda reference: own.get(reference) or known(reference))
+    reference = container._reference
+    own = {Whisper: "pellucid.modalities.whisper.acquisition:Whisper"}
+    monkeypatch.setattr(container, "_reference", lambda cls: own.get(cls) or reference(cls))
 
 
 @pytest.fixture
