@@ -99,8 +99,8 @@ def test_every_geometry_gives_the_same_picture(name, pictures):
 def test_an_off_centre_disc_is_where_it_is(name):
     """Left, posterior: nothing mirrored or turned, in patient coordinates, with the isocentre elsewhere."""
     isocentre = (5.0, -30.0, 100.0)
-    disc = spheres([(5.0 + 31.0, -30.0 + 17.0, 104.0)], [9.0], [0.02])
-    scan = replace(SCANS[name], row_positions_mm=np.array([2.0, 4.0, 6.0]))
+    disc = spheres([(5.0 + 31.0, -30.0 + 17.0, 106.0)], [9.0], [0.02])
+    scan = replace(SCANS[name], row_positions_mm=np.arange(12) * 2.0 - 4.0)
     if name == "fan flat":
         scan = replace(scan, row_positions_mm=scan.row_positions_mm[::-1].copy())
     raw = Sinogram(data=exact_line_integrals(disc, scan, isocentre), geometry=scan, isocentre_lps_mm=isocentre)
@@ -111,11 +111,11 @@ def test_an_off_centre_disc_is_where_it_is(name):
     assert np.allclose(image.points_lps_mm(peak)[:2], (36.0, -13.0), atol=9.0)
     assert image.affine[2, 0] > 0
     points = image.points_lps_mm(np.moveaxis(np.indices(image.shape), 0, -1))
-    inside = np.linalg.norm(points - (36, -13, 104), axis=-1) < 6
+    inside = np.linalg.norm(points - (36, -13, 106), axis=-1) < 6
     assert image.array[inside].mean() == pytest.approx(0.2, rel=0.01)  # 0.02 per mm is 0.2 per cm
     weights = np.clip(image.array, 0.1, 0.2) - 0.1
     centre = np.tensordot(weights, points, 3) / weights.sum()
-    assert np.allclose(centre, (36.0, -13.0, 104.0), atol=0.15)
+    assert np.allclose(centre, (36.0, -13.0, 106.0), atol=0.15)
 
 
 def test_offset_anisotropic_grid_is_the_same_picture():
@@ -173,6 +173,12 @@ def test_short_of_views_is_refused():
     with pytest.raises(InvalidInputError, match=r"cover 180.0 degrees of the 218.4 needed; usable: sirt, cgls, tv"):
         xray.reconstruct(half, "fbp")
     assert xray.MODALITY.default_method(half) == "sirt"
+    holed = replace(scan, angles_deg=np.delete(scan.angles_deg, slice(100, 130)))
+    with pytest.raises(InvalidInputError, match=r"31.0 degrees are missing"):
+        xray.reconstruct(Sinogram(data=np.delete(raw.data, slice(100, 130), axis=0), geometry=holed), "fbp")
+    short = replace(raw, data=raw.data[:222], geometry=replace(scan, angles_deg=scan.angles_deg[:222]))
+    with pytest.raises(InvalidInputError, match="use an iterative method"):
+        xray.reconstruct(short, "fbp", keep_every=60)
     with pytest.raises(InvalidInputError, match="needs fbp"):
         xray.reconstruct(raw, "fdk")
     with pytest.raises(InvalidInputError, match="reach the source's orbit"):

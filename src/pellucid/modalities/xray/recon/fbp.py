@@ -21,7 +21,14 @@ from pellucid.modalities.xray.recon import options
 from pellucid.modalities.xray.recon.filters import FilterName, filtered, ramp_response
 from pellucid.modalities.xray.recon.prepare import prepare
 from pellucid.modalities.xray.recon.result import image_of
-from pellucid.modalities.xray.recon.weights import field_radius_mm, obliqueness, ray_weights, why_not_analytic, widened
+from pellucid.modalities.xray.recon.weights import (
+    field_radius_mm,
+    obliqueness,
+    ray_weights,
+    require_analytic,
+    why_not_analytic,
+    widened,
+)
 from pellucid.progress import Progress, no_progress, part
 
 _LANES = 64
@@ -47,6 +54,7 @@ def filtered_back_projection(
             f"is {data.shape} for a grid {grid.shape}; expected {geometry.shape} and as many slices as rows",
             field="data",
         )
+    require_analytic(geometry)
     weights = (ray_weights(geometry) * obliqueness(geometry)[0]).astype(np.float32)[:, None, :]
     wide, added = widened(geometry)
     views = fold(wide, grid)

@@ -22,7 +22,7 @@ from pellucid.modalities.xray.recon.fbp import detector_numbers, inside_field, t
 from pellucid.modalities.xray.recon.filters import FilterName, filtered, ramp_response
 from pellucid.modalities.xray.recon.prepare import prepare
 from pellucid.modalities.xray.recon.result import image_of
-from pellucid.modalities.xray.recon.weights import obliqueness, ray_weights, why_not_analytic, widened
+from pellucid.modalities.xray.recon.weights import obliqueness, ray_weights, require_analytic, why_not_analytic, widened
 from pellucid.progress import Progress, no_progress, part
 
 _CHUNK_BYTES = 1 << 28
@@ -44,6 +44,7 @@ def feldkamp(
     """
     if data.shape != geometry.shape:
         raise InvalidInputError(f"is {data.shape}; expected {geometry.shape}", field="data")
+    require_analytic(geometry)
     wide, added = widened(geometry)
     views = fold(wide, grid)
     folded = _filtered_views(data, geometry, added, ramp_response(wide, filter_name, cutoff))

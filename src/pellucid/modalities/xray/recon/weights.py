@@ -7,10 +7,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.errors import InvalidInputError
 from pellucid.modalities.xray.geometry import ScanGeometry
 
 _DISPLACED = 0.95
 """A detector whose near edge sees less than this part of what its far edge sees is displaced on purpose."""
+
+_WIDEST_GAP_DEG, _WIDEST_GAP_STEPS = 10.0, 4.0
+"""A gap between views beyond both, degrees and median steps, is missing data (golden-angle gaps differ 2.6 times)."""
 
 
 def steps_rad(angles_deg: NDArray[np.float64], period_deg: float | None) -> NDArray[np.float64]:
@@ -123,7 +127,6 @@ def obliqueness(geometry: ScanGeometry) -> NDArray[np.float64]:
 
 def why_not_analytic(geometry: ScanGeometry) -> str:
     """Why filtered back-projection cannot be used on these views, or ""."""
-    step = geometry.angular_step_deg
     _, far = field_radii_mm(geometry)
     if far <= 0:
         return "the detector does not see the isocentre"
@@ -131,6 +134,16 @@ def why_not_analytic(geometry: ScanGeometry) -> str:
         return "it has a single view or column"
     need = 180.0 if geometry.beam == "parallel" else 180.0 + 2 * geometry.half_fan_deg
     have = geometry.angular_range_deg
-    if have < need - max(step, 1.0) and not geometry.is_full_turn:
+    if have < need - max(geometry.angular_step_deg, 1.0) and not geometry.is_full_turn:
         return f"its views cover {have:.1f} degrees of the {need:.1f} needed"
+    gaps = np.diff(np.sort(geometry.angles_deg))
+    if gaps.max() > max(_WIDEST_GAP_DEG, _WIDEST_GAP_STEPS * float(np.median(gaps))):
+        return f"between two of its views {gaps.max():.1f} degrees are missing"
     return ""
+
+
+def require_analytic(geometry: ScanGeometry) -> None:
+    """Raise `InvalidInputError` where filtered back-projection cannot be used on these views."""
+    reason = why_not_analytic(geometry)
+    if reason:
+        raise InvalidInputError(f"cannot be back-projected: {reason}; use an iterative method", field="angles_deg")
