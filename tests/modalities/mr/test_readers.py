@@ -110,6 +110,11 @@ def test_siemens_gradient_echo(real_data):
     directions = image.affine[:3, :3] / image.spacing_mm
     assert directions[0, 2] > 0.99
     assert directions[1, 1] > 0.99
+    # The ACR phantom lies on the table: its air level, a flat dark edge, is at the front.
+    assert np.mean(image.array[0, 4:12, 60:100]) < 0.3 * np.mean(image.array[0, 140:150, 60:100])
+    # Slice 1: the resolution insert (dark) below the middle, its bright square to the viewer's left.
+    assert np.mean(image.array[0, 92:118, 40:120]) < 0.6 * np.mean(image.array[0, 42:68, 40:120])
+    assert np.mean(image.array[0, 100:110, 40:50]) > 2 * np.mean(image.array[0, 100:110, 110:120])
     # The phantom fills a disc around the centre; the corners are air.
     assert np.median(image.array[0, 40:120, 40:120]) > 3 * np.median(image.array[0, :12, :12])
 
@@ -200,9 +205,9 @@ def test_twix_made_here(tmp_path, version, kind):
     assert np.allclose(raw.voxel_mm, (6.0 if slices > 1 else 5.0, 12.0, 12.0))
     index = [kind.get("partitions", 1) // 2, 6, 8, 1]
     assert np.allclose((raw.affine @ index)[:3], (3.0, 4.0, 5.0), atol=1e-4)
-    # Columns of the quaternion's matrix: phase (rows), read (columns), slice.
-    assert np.allclose(raw.affine[:3, 1] / 12, (1, 0, 0), atol=1e-6)
-    assert np.allclose(raw.affine[:3, 2] / 12, (0, np.cos(0.4), np.sin(0.4)), atol=1e-6)
+    # Columns of the quaternion's matrix: phase (rows), read (columns), slice; k grows against them.
+    assert np.allclose(raw.affine[:3, 1] / 12, (-1, 0, 0), atol=1e-6)
+    assert np.allclose(raw.affine[:3, 2] / 12, (0, -np.cos(0.4), -np.sin(0.4)), atol=1e-6)
 
 
 def test_broken_twix(tmp_path):

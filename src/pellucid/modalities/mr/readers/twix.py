@@ -66,7 +66,7 @@ def _acquisitions(
         )
     in_place = int(protocol.number("sPat.ucRefScanMode")) == _REFERENCE_IN_PLACE
     kept = [s for s in scans if in_place or not s.has(twix.REFERENCE) or s.has(twix.REFERENCE_AND_IMAGE)]
-    readouts = _readouts(kept or scans, path)
+    readouts = _readouts(kept or scans, path, encoded=3 if _is_3d(protocol) else 2)
     coils = readouts.data.shape[1]
     fitting = [part for part in noise if len(part) == coils]
     encoding = _encoding(protocol, readouts, kept or scans, path)
@@ -75,12 +75,22 @@ def _acquisitions(
     return list(assemble(readouts, encoding, file=path))
 
 
-def _readouts(scans: list[Scan], path: Path) -> Readouts:
+def _is_3d(protocol: Protocol) -> bool:
+    return int(protocol.number("sKSpace.ucDimension")) == _THREE_DIMENSIONS
+
+
+def _readouts(scans: list[Scan], path: Path, encoded: int) -> Readouts:
+    """The readouts with the places and directions of their slices; `encoded`: 2 or 3 axes.
+
+    In these files k grows against the header's directions: of the ACR phantom of a real scan, the air level and the
+    bubble in the ring are at the front only with the encoded axes reversed.
+    """
     shape = scans[0].samples.shape
     if any(scan.samples.shape != shape for scan in scans):
         raise UnsupportedError(
             "changes within the measurement; expected the same coils and samples in all", file=path, field="readouts"
         )
+    against = np.where(np.arange(3) < encoded, -1.0, 1.0)
     before, after = scans[0].cutoff
     data = np.stack([scan.samples[:, before : shape[1] - after] for scan in scans])
     if not np.isfinite(data).all():
@@ -89,7 +99,7 @@ def _readouts(scans: list[Scan], path: Path) -> Readouts:
         data,
         {name: np.array([scan.counters[name] for scan in scans], np.int64) for name in twix.COUNTERS},
         np.array([scan.position for scan in scans], float),
-        np.stack([directions(scan.quaternion) for scan in scans]),
+        np.stack([directions(scan.quaternion) for scan in scans]) * against[:, None],
         scans[0].centre_column - before,
     )
 
@@ -119,7 +129,7 @@ def _encoding(protocol: Protocol, readouts: Readouts, scans: list[Scan], path: P
         )
     voxel = read_fov / base
     lines = int(protocol.number("sKSpace.lPhaseEncodingLines", base))
-    three = int(protocol.number("sKSpace.ucDimension")) == _THREE_DIMENSIONS
+    three = _is_3d(protocol)
     partitions = int(protocol.number("sKSpace.lPartitions", 1)) if three else 1
     images = int(protocol.number("sKSpace.lImagesPerSlab", partitions)) if three else 1
     centre = scans[0]
