@@ -176,9 +176,8 @@ def test_short_of_views_is_refused():
     holed = replace(scan, angles_deg=np.delete(scan.angles_deg, slice(100, 130)))
     with pytest.raises(InvalidInputError, match=r"31.0 degrees are missing"):
         xray.reconstruct(Sinogram(data=np.delete(raw.data, slice(100, 130), axis=0), geometry=holed), "fbp")
-    short = replace(raw, data=raw.data[:222], geometry=replace(scan, angles_deg=scan.angles_deg[:222]))
     with pytest.raises(InvalidInputError, match="use an iterative method"):
-        xray.reconstruct(short, "fbp", keep_every=60)
+        filtered_back_projection(half.data, half.geometry, GRID)
     with pytest.raises(InvalidInputError, match="needs fbp"):
         xray.reconstruct(raw, "fdk")
     with pytest.raises(InvalidInputError, match="reach the source's orbit"):
