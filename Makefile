@@ -57,6 +57,7 @@ lint: .install/development
 	@mkdir -p .bench
 	@test -x .bench/venv/bin/python || $(PYTHON) -m venv .bench/venv
 	@.bench/venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements/benchmarks.lock
+	@sh tools/install_system_packages.sh bart
 	@touch $@
 
 # Pellucid beside its peers, in one run on one machine: benchmarks/results.json and docs/benchmarks.md.

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Figure = Literal["cpu ratio", "wall ratio", "cpu seconds", "wall seconds", "accuracy", "second accuracy"]
+Figure = Literal[
+    "cpu ratio",
+    "wall ratio",
+    "cpu seconds",
+    "wall seconds",
+    "accuracy",
+    "second accuracy",
+    "accuracy ratio",
+    "agreement",
+]
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,14 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """A number that says how alike our result and a peer's are."""
+
+    name: str
+    function: Callable[[Array, Array], float]
+
+
+@dataclass(frozen=True)
 class Task:
     """One task: `run()` is ours; `inputs` go to the peers' process, which answers with an array like ours.
 
@@ -43,6 +60,7 @@ class Task:
     run: Callable[[], Array]
     accuracies: tuple[Accuracy, ...] = ()
     inputs: Mapping[str, Array] = field(default_factory=dict)
+    agreement: Agreement | None = None
     peers: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
     repeats: int = 5

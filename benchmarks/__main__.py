@@ -72,6 +72,8 @@ def run(family: str, task: Task) -> dict[str, Any]:
                 codes[peer] = {"missing": answer}
             else:
                 add(codes, peer, task, *answer)
+                if task.agreement:
+                    codes[peer]["agreement"] = {task.agreement.name: task.agreement.function(result, answer[0])}
     for code in codes.values():
         if "walls" in code:
             code["wall"] = statistics.median(code.pop("walls")) / task.per
@@ -123,10 +125,16 @@ def verdict(target: Target, codes: dict[str, dict[str, Any]], task: Task) -> dic
     """The target's figure and whether it is met."""
     ours = codes["Pellucid"]
     value: float | None
-    if target.figure.endswith("ratio"):
+    if target.figure == "accuracy ratio":
+        name = task.accuracies[0].name
+        theirs = codes.get(target.peer, {}).get("accuracy")
+        value = ours["accuracy"][name] / theirs[name] if theirs else None
+    elif target.figure.endswith("ratio"):
         key = target.figure.split()[0]
         peer = codes.get(target.peer, {})
         value = ours[key] / peer[key] if key in peer else None
+    elif target.figure == "agreement":
+        value = next(iter(codes.get(target.peer, {}).get("agreement", {}).values()), None)
     elif target.figure.endswith("seconds"):
         value = ours[target.figure.split()[0]]
     else:
@@ -183,7 +191,8 @@ def page(record: dict[str, Any]) -> str:
             if "missing" in code:
                 rows.append(f"| {result['title']} | {name} | not run: {code['missing']} | | |")
                 continue
-            accuracy = "; ".join(f"{key} {value:.4g}" for key, value in code["accuracy"].items())
+            figures = {**code["accuracy"], **code.get("agreement", {})}
+            accuracy = "; ".join(f"{key} {value:.4g}" for key, value in figures.items())
             rows.append(
                 f"| {result['title']} | {name} {code['version']} | {code['wall']:.3f} | {code['cpu']:.3f} "
                 f"| {accuracy} |"

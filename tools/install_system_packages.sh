@@ -1,18 +1,18 @@
 #!/bin/sh
-# Programs that some tests drive. Installed where that is possible (Debian, as root);
-# elsewhere those tests are skipped by name.
-packages="chromium chromium-driver dcmtk dicom3tools"
+# Programs that some tests (or, named as arguments, benchmarks) drive. Installed where that is possible (Debian, as
+# root); elsewhere those tests are skipped by name.
+packages="${*:-chromium dcmtk dicom3tools}"
 missing=""
 for package in $packages; do
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "Not installed, so some tests will be skipped:$missing"
+    echo "Not installed, so what needs them will be skipped:$missing"
     exit 0
 fi
-echo "Installing programs for the tests:$missing"
+echo "Installing programs:$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 ||
-    echo "Some could not be installed; their tests will be skipped:$missing"
+    echo "Some could not be installed; what needs them will be skipped:$missing"
 exit 0
