@@ -25,7 +25,7 @@ def main() -> int:
         print(f"{item.name}: {value} ({tolerance(item)}) {outcome}", flush=True)  # noqa: T201
         rows.append((item, value, outcome))
     if not words:
-        TARGET.write_text(page(rows))
+        TARGET.write_text(page(rows) + positivity())
     return 1 if missed else 0
 
 
@@ -64,6 +64,33 @@ def page(rows: list[tuple[Check, str, str]]) -> str:
                 cells = (item.title, item.against, value, tolerance(item), item.reason, outcome)
                 lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def positivity() -> str:
+    """What the constraint of non-negativity is worth, in CT and PET, when data run short."""
+    from validation.nuclear.positivity import table
+    from validation.xray import positivity_table
+
+    lines = [
+        "",
+        "## Positivity pays",
+        "",
+        "| what | data kept | error without x >= 0 | with | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for row in positivity_table():
+        name = "CT, total variation, RMSE [1/cm]"
+        cells = (f"1/{row['keep_every']:g} of the views", row["without"], row["with"])
+        lines.append(_positivity_row(name, *cells))
+    for item in table():
+        name = "PET, weighted least squares, relative error"
+        part = f"1/{1 / item.fraction:g} of the {item.what}" if item.fraction < 1 else f"all {item.what}"
+        lines.append(_positivity_row(name, part, item.unconstrained, item.constrained))
+    return "\n".join(lines) + "\n"
+
+
+def _positivity_row(name: str, kept: str, without: float, with_it: float) -> str:
+    return f"| {name} | {kept} | {without:.4g} | {with_it:.4g} | {with_it / without:.2f} |"
 
 
 if __name__ == "__main__":
