@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pellucid.kernels import parallel_kernel, prange
+from pellucid.modalities.mr.encoding import on_both_axes
 
 _SEGMENTS = 48
 """Straight segments per loop: the field on the axis is then within 0.3 % of the circle's closed form."""
@@ -142,8 +143,7 @@ class SensitivityPlanes:
         """Sensitivities `[coil, row, column]` on the plane `index` of the first axis."""
         first, second, third = self._weights
         coarse = np.tensordot(first[index], self._coarse, axes=(0, 1))
-        result: NDArray[np.complex64] = second @ coarse @ third.T
-        return result
+        return on_both_axes(second, third, coarse)
 
 
 def _spline_weights(nodes: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.complex64]:

@@ -27,6 +27,16 @@ def cartesian_axis(positions_mm: NDArray[np.float64], box_mm: float, fov_mm: flo
     return matrix
 
 
+def on_both_axes(rows: Complex, columns: Complex, images: Complex) -> Complex:
+    """Make `rows` · image · `columns`ᵀ of every coil's image `[coil, row, column]`: two large products."""
+    coils, height, width = images.shape
+    half = images.reshape(-1, width) @ columns.T
+    side_by_side = half.reshape(coils, height, -1).transpose(1, 0, 2).reshape(height, -1)
+    whole = (rows @ side_by_side).reshape(len(rows), coils, -1)
+    result: Complex = whole.transpose(1, 0, 2)
+    return result
+
+
 def slice_weights(
     positions_mm: NDArray[np.float64], box_mm: float, centres_mm: NDArray[np.float64], thickness_mm: float
 ) -> NDArray[np.float32]:

@@ -197,9 +197,10 @@ def _slices(
     lines, row_matrix, column_matrix = axes
     shape = (len(weights), scene.coils.count, 1, len(row_matrix), len(column_matrix))
     samples = np.zeros(shape, np.complex64)
+    wanted = row_matrix[lines]
     for index in track(range(len(weights)), progress, "acquiring slices"):
         seen = _excited(scene, weights[index])
-        samples[index, :, 0, lines] = np.swapaxes(row_matrix[lines] @ (seen @ column_matrix.T), 0, 1)
+        samples[index, :, 0, lines] = encoding.on_both_axes(wanted, column_matrix, seen).transpose(1, 0, 2)
     return samples
 
 
@@ -218,7 +219,8 @@ def _volume(
     starts = range(0, len(slab), block)
     for start in track(starts, progress, "acquiring the volume"):
         chosen = range(start, min(start + block, len(slab)))
-        seen = np.stack([row_matrix @ (scene.plane(plane) @ column_matrix.T) for plane in chosen], axis=1)
+        planes = [encoding.on_both_axes(row_matrix, column_matrix, scene.plane(plane)) for plane in chosen]
+        seen = np.stack(planes, axis=1)
         samples += matrix[:, chosen.start : chosen.stop] @ seen.reshape(len(samples), len(chosen), -1)
     return samples.reshape(1, len(samples), partitions, len(row_matrix), len(column_matrix))
 
