@@ -167,6 +167,22 @@ def test_viewport_shows_a_region(client, store):
     np.testing.assert_array_equal(picture(client, viewport="6,5,3,2,6,-5"), whole[2:7, 3:9][::-1])
 
 
+@pytest.mark.parametrize(
+    ("region", "rows", "columns"),
+    [
+        ("15,2,1048576,5", (2, 7), (15, 20)),
+        ("-40000,0,40003,1e300", (0, 10), (0, 3)),
+        ("5,5,0.2,0.2", (5, 6), (5, 6)),
+        ("19.9,9.9,0.1,-0.1", (9, 10), (19, 20)),
+    ],
+)
+def test_a_region_is_cut_at_the_frame_and_has_a_pixel(client, store, region, rows, columns):
+    store(dataset(pixels=VALUES, **WINDOWED))
+    expected = picture(client)[slice(*rows), slice(*columns)]
+    size = f"{expected.shape[1]},{expected.shape[0]}"
+    np.testing.assert_array_equal(picture(client, viewport=f"{size},{region}"), expected)
+
+
 def test_quality(client, store):
     store(dataset(pixels=np.random.default_rng(0).integers(0, 400, (64, 64)).astype(np.int16)))
     sizes = [len(client.get(f"{PATH}/rendered", params={"quality": q}).content) for q in (10, 50, 95)]
@@ -209,6 +225,9 @@ def test_attributes_that_contradict_each_other(client, store):
         ({"viewport": "99999,10"}, 400),
         ({"viewport": "10,10,0,0,0,5"}, 400),
         ({"viewport": "10,10,a,0,5,5"}, 400),
+        ({"viewport": "100,100,-40000,0,40000,40000"}, 400),
+        ({"viewport": "100,100,20,0,5,5"}, 400),
+        ({"viewport": "100,100,0,10,1048576,1048576"}, 400),
         ({"quality": "0"}, 400),
         ({"quality": "x"}, 400),
         ({"accept": "image/tiff"}, 406),

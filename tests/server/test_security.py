@@ -26,7 +26,7 @@ def test_loopback(host, loopback):
     assert is_loopback(host) is loopback
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "10.0.0.1:8470", ""])
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "10.0.0.1:8470", "", "[", "[::1", "a]b"])
 def test_other_names_are_refused(client, host):
     """A name that someone else resolves to this machine (DNS rebinding)."""
     assert client.get("/api/jobs", headers={"host": host}).status_code == 403
@@ -37,7 +37,9 @@ def test_own_names_are_served(client):
         assert client.get("/api/jobs", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:9999", "https://localhost.evil"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://localhost:9999", "https://localhost.evil", "http://["]
+)
 def test_changes_asked_by_other_sites_are_refused(client, origin):
     for method, path in (("POST", "/api/uploads"), ("POST", "/dicom-web/studies"), ("DELETE", "/api/jobs/x")):
         response = client.request(method, path, headers={"origin": origin})

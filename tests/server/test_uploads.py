@@ -177,6 +177,22 @@ def test_names_never_lead_out(platform, upload, tmp_path, name):
     assert len(platform.archive.find(Query("instance"))) == 2
 
 
+@pytest.mark.parametrize("letter", ["漢", "é", "a"])
+def test_long_names_are_cut_to_what_file_systems_allow(platform, upload, letter):
+    name = f"{letter * 200}/{letter * 300}.dcm"
+    job = upload((name, dicom(1, 1, 1)), (name, dicom(1, 1, 2)), ("z.zip", zipped({name: dicom(1, 1, 3)})))
+    assert job["state"] == "done", job
+    assert len(platform.archive.find(Query("instance"))) == 3
+
+
+def test_a_name_may_be_a_file_and_a_folder(platform, upload):
+    files = {"a": dicom(1, 1, 1), "a/b": dicom(1, 1, 2), "a/c": dicom(1, 1, 3)}
+    more = {"b/a": dicom(1, 1, 4), "b": dicom(1, 1, 5), "z.zip.content": dicom(1, 1, 6)}
+    job = upload(*files.items(), *more.items(), ("z.zip", zipped({"a": dicom(1, 1, 7), "a/b": dicom(1, 1, 8)})))
+    assert job["state"] == "done", job
+    assert len(platform.archive.find(Query("instance"))) == 8
+
+
 def test_files_of_one_name_do_not_replace_each_other(platform, upload):
     assert upload(("IM1", dicom(1, 1, 1)), ("IM1", dicom(1, 1, 2)))["state"] == "done"
     assert len(platform.archive.find(Query("instance"))) == 2

@@ -177,17 +177,32 @@ def _pixel_aspect(dataset: Dataset, index: int) -> float:
 def _placed(picture: Image.Image, aspect: float, viewport: Viewport | None) -> Image.Image:
     """The picture, or its region, with square pixels, as large as fits into the viewport."""
     if viewport is not None and viewport.region is not None:
-        left, top, width, height = viewport.region
-        box = (left, top, left + abs(width), top + abs(height))
-        picture = picture.crop(tuple(round(v) for v in box))  # type: ignore[arg-type]
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if width < 0 else picture
-        picture = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if height < 0 else picture
+        picture = _cropped(picture, viewport.region)
     width, height = picture.width * max(1.0, 1 / aspect), picture.height * max(1.0, aspect)
     if viewport is not None:
         scale = min(viewport.width / width, viewport.height / height)
         width, height = width * scale, height * scale
     size = (max(1, min(_LARGEST, round(width))), max(1, min(_LARGEST, round(height))))
     return picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+
+
+def _cropped(picture: Image.Image, region: tuple[float, float, float, float]) -> Image.Image:
+    """The part of a region that lies in the frame, mirrored where its width or height is negative."""
+    left, top, width, height = region
+    begin_column, end_column = _covered(left, abs(width), picture.width)
+    begin_row, end_row = _covered(top, abs(height), picture.height)
+    picture = picture.crop((begin_column, begin_row, end_column, end_row))
+    picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if width < 0 else picture
+    return picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if height < 0 else picture
+
+
+def _covered(start: float, length: float, size: int) -> tuple[int, int]:
+    """First pixel and end of what a region covers of a frame's side: one pixel at least."""
+    first, end = max(start, 0.0), min(start + length, size)
+    if first >= end:
+        raise RequestError(400, f"viewport: the region {start:g} … {start + length:g} lies beside the {size} pixels")
+    begin = min(round(first), size - 1)
+    return begin, max(round(end), begin + 1)
 
 
 def _encoded(picture: Image.Image, rendering: Rendering) -> bytes:
@@ -226,7 +241,7 @@ def _viewport(text: str) -> Viewport:
         raise problem
     if not region:
         return Viewport(width, height)
-    if not np.isfinite(region).all() or 0 in region[2:] or max(map(abs, region)) > 1 << 20:
+    if not np.isfinite(region).all() or 0 in region[2:]:
         raise problem
     left, top, w, h = region
     return Viewport(width, height, (left, top, w, h))

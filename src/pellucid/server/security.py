@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import traceback
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -117,9 +117,19 @@ def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
 def _refusal(scope: Scope) -> str:
     headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"host", b"origin")}
     host = headers.get(b"host", "")
-    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+    address = _split(f"//{host}")
+    if address is None or not is_loopback(address.hostname or ""):
         return "this server answers only to localhost"
-    origin = headers.get(b"origin")
-    if scope["method"] not in _SAFE and origin is not None and urlsplit(origin).netloc != host:
-        return "requests from other sites are refused"
+    if scope["method"] not in _SAFE and b"origin" in headers:
+        origin = _split(headers[b"origin"])
+        if origin is None or origin.netloc != host:
+            return "requests from other sites are refused"
     return ""
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of an address; None where it is malformed."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None

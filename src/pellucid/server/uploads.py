@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +27,8 @@ from pellucid.server.platform import Deposit, Platform, is_dicom
 _MAXIMUM_RATIO = 200
 _RATIO_FREE_BYTES = 64 << 20
 _MAXIMUM_DEPTH = 3
-_NAME_LENGTH = 200
+_NAME_BYTES = 200
+"""Of 255, which file systems allow: numbers and endings are added."""
 _DEEPEST = 16
 _IGNORED = re.compile(r"(\..*|__MACOSX|Thumbs\.db|desktop\.ini|DICOMDIR)", re.IGNORECASE)
 
@@ -112,15 +113,27 @@ def _named(folder: Path, parts: list[ReceivedPart]) -> list[str]:
 
 
 def _harmless(folder: Path, name: str) -> Path:
-    """A path for `name` that is within `folder` and free."""
+    """A path for `name` that is within `folder` and free, below folders that no file is in the place of."""
     parts = PurePosixPath(name.replace("\\", "/")).parts[-_DEEPEST:]
-    words = [re.sub(r"[^\w.,()+=@ -]", "_", part)[-_NAME_LENGTH:].strip() for part in parts if part != "/"]
-    cleaned = [word for word in words if word not in ("", ".", "..")] or ["file"]
-    path = folder.joinpath(*cleaned)
-    number = 1
-    while path.exists():
+    words = [_word(part) for part in parts if part != "/"]
+    *parents, last = [word for word in words if word not in ("", ".", "..")] or ["file"]
+    for parent in parents:
+        folder = _free(folder / parent, taken=Path.is_file)
+    return _free(folder / last)
+
+
+def _word(part: str) -> str:
+    """One part of a path without odd characters; of a long one the end, which tells the format."""
+    harmless = re.sub(r"[^\w.,()+=@ -]", "_", part)
+    return harmless.encode()[-_NAME_BYTES:].decode(errors="ignore").strip()
+
+
+def _free(path: Path, *, taken: Callable[[Path], bool] = Path.exists) -> Path:
+    """The path, with a number before its name where it is taken."""
+    name, number = path.name, 1
+    while taken(path):
         number += 1
-        path = path.with_name(f"{number}_{cleaned[-1]}")
+        path = path.with_name(f"{number}_{name}")
     return path
 
 
@@ -148,7 +161,7 @@ def _is_zip(file: Path) -> bool:
 
 
 def _expand(file: Path, folder: Path, limits: UploadLimits) -> None:
-    target = file.with_name(f"{file.name}.content")
+    target = _free(file.with_name(f"{file.name}.content"))
     count = len(_files(folder))
     try:
         with zipfile.ZipFile(file) as archive:
