@@ -86,6 +86,14 @@ dicom_change("zero rows", "Rows: is 0; expected a positive number", Rows=0)
 dicom_change("no pixels", "PixelData: is missing from this CT Image Storage", PixelData=None)
 dicom_change("no position", "ImagePositionPatient: is missing", ImagePositionPatient=None)
 dicom_change("half a position", "ImagePositionPatient: is [1.0, 2.0]; expected 3 numbers", ImagePositionPatient=[1, 2])
+dicom_change("far away", "ImagePositionPatient: is [1e+300, 0.0, 0.0]; expected at most 1e+06 mm",
+             ImagePositionPatient=["1e300", 0, 0])  # fmt: skip
+dicom_change("representation 7", "PixelRepresentation: is 7; expected 0 to 1", PixelRepresentation=7)
+dicom_change("no bits stored", "BitsStored: is 0; expected 1 to 16 (BitsAllocated is 16)", BitsStored=0)
+dicom_change("20 of 16 bits", "BitsStored: is 20; expected 1 to 16 (BitsAllocated is 16)", BitsStored=20)
+dicom_change("high bit 3", "HighBit: is 3; expected 11 to 15", BitsStored=12, HighBit=3)
+dicom_change("high bit 16", "HighBit: is 16; expected 11 to 15", BitsStored=12, HighBit=16)
+dicom_change("three samples", "SamplesPerPixel: is 3, but PhotometricInterpretation is MONOCHROME2", SamplesPerPixel=3)
 dicom_change("zero pixels apart", "PixelSpacing: is [0.0, 1.0]; expected lengths > 0 mm", PixelSpacing=[0, 1])
 dicom_change("skew axes", "expected two unit vectors at right angles", ImageOrientationPatient=[1, 0, 0, 1, 0, 0])
 dicom_change("no axes", "expected two unit vectors", ImageOrientationPatient=[0, 0, 0, 0, 0, 0])
@@ -202,6 +210,24 @@ def _(folder):
     return folder
 
 
+@case(DICOM, "all slices at one place", "ImagePositionPatient: is the same in all 5 slices of this CT series")
+def _(folder):
+    for path in write_series(make_image("ct_hu", (5, 4, 4)), folder):
+        dataset = pydicom.dcmread(path)
+        dataset.ImagePositionPatient = [0, 0, 0]
+        dataset.save_as(path)
+    return folder
+
+
+@case(DICOM, "one slice of another size", "001-3.dcm: Rows: is 5; the series has 6")
+def _(folder):
+    path = write_series(make_image("ct_hu", (5, 6, 7)), folder)[2]
+    dataset = pydicom.dcmread(path)
+    dataset.Rows, dataset.PixelData = 5, dataset.PixelData[:70]
+    dataset.save_as(path)
+    return folder
+
+
 @case(DICOM, "one slice twice", "slice positions have 1 to 2 images")
 def _(folder):
     path = write_series(make_image("ct_hu", (5, 4, 4)), folder)[2]
@@ -312,6 +338,21 @@ def _(folder):
     data[40:48] = np.array([3, 32767, 32767, 32767], "<i2").tobytes()
     path.write_bytes(data)
     return path
+
+
+def nifti_scaling(name, message, slope, intercept):
+    def make(folder):
+        path = other_nifti(folder, np.ones((2, 3, 4), np.int16))
+        data = bytearray(path.read_bytes())
+        data[112:120] = np.array([slope, intercept], "<f4").tobytes()
+        path.write_bytes(data)
+        return path
+
+    NIFTI[name] = make, message
+
+
+nifti_scaling("infinite slope", "x.nii: scl_slope: is inf; expected a finite number", np.inf, 0)
+nifti_scaling("intercept of NaN", "x.nii: scl_inter: is nan; expected a finite number", 2, np.nan)
 
 
 @case(NIFTI, "five axes", "dim: is (2, 2, 2, 2, 3): more than four axes")

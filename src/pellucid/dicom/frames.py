@@ -15,6 +15,8 @@ from pellucid.dicom.planes import ORTHOGONAL, normal_of
 from pellucid.errors import InvalidInputError, UnsupportedError
 
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_FARTHEST_MM = 1e6
+"""A kilometre from the origin is no place in a scanner."""
 _ALIASES = {"EffectiveEchoTime": "EchoTime", "TemporalPositionIndex": "TemporalPositionIdentifier"}
 """Functional-group keyword → the classic keyword of the same meaning."""
 
@@ -87,7 +89,15 @@ def _require_image(dataset: Dataset, file: str) -> None:
     if not any(keyword in dataset for keyword in PIXEL_KEYWORDS):
         raise InvalidInputError(f"is missing from this {kind}. Truncated file?", file=file, field="PixelData")
     colours = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    if int(dataset.get("SamplesPerPixel") or 1) != 1 or not colours.startswith("MONOCHROME"):
+    samples = int(dataset.get("SamplesPerPixel") or 1)
+    if samples != 1 and colours.startswith("MONOCHROME"):
+        raise UnsupportedError(
+            f"is {samples}, but PhotometricInterpretation is {colours}; expected 1: a Pellucid image holds one "
+            "number per voxel",
+            file=file,
+            field="SamplesPerPixel",
+        )
+    if not colours.startswith("MONOCHROME"):
         raise UnsupportedError(
             f"is {colours}: a colour picture; a Pellucid image holds one number per voxel",
             file=file,
@@ -97,6 +107,28 @@ def _require_image(dataset: Dataset, file: str) -> None:
         value = dataset.get(keyword)
         if not isinstance(value, int) or value < 1:
             raise InvalidInputError(f"is {value!r}; expected a positive number", file=file, field=keyword)
+    if "PixelData" in dataset:
+        _require_bits(dataset, file)
+
+
+def _require_bits(dataset: Dataset, file: str) -> None:
+    """Which bits are the pixel's (PS3.5 section 8.1.1); old objects may put them above bit BitsStored - 1."""
+    allocated = int(dataset.BitsAllocated)
+    stored = _whole(dataset, "BitsStored", allocated, range(1, allocated + 1), file)
+    _whole(dataset, "HighBit", stored - 1, range(stored - 1, allocated), file)
+    _whole(dataset, "PixelRepresentation", 0, range(2), file)
+
+
+def _whole(dataset: Dataset, keyword: str, default: int, allowed: range, file: str) -> int:
+    value = dataset.get(keyword)
+    value = default if value is None else value
+    if value not in allowed:
+        raise InvalidInputError(
+            f"is {value!r}; expected {allowed[0]} to {allowed[-1]} (BitsAllocated is {dataset.BitsAllocated})",
+            file=file,
+            field=keyword,
+        )
+    return int(value)
 
 
 def _kind(dataset: Dataset) -> str:
@@ -124,6 +156,12 @@ def plane(dataset: Dataset, groups: Mapping[str, Any], index: int, file: str) ->
         return found
 
     position, orientation = numbers("ImagePositionPatient", 3), numbers("ImageOrientationPatient", 6)
+    if abs(position).max() > _FARTHEST_MM:
+        raise InvalidInputError(
+            f"is {position.tolist()}; expected at most {_FARTHEST_MM:g} mm from the origin",
+            file=file,
+            field="ImagePositionPatient",
+        )
     spacing = numbers("PixelSpacing", 2)
     if (spacing <= 0).any():
         raise InvalidInputError(f"is {spacing.tolist()}; expected lengths > 0 mm", file=file, field="PixelSpacing")

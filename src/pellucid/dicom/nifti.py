@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def read_nifti(path: Path) -> Image:
     and 32-bit integers become float64. NIfTI says nothing of patient, quantity or modality: "arbitrary", "OT".
 
     Raises `InvalidInputError` where the file is broken or truncated, holds NaN or infinite values, or has neither
-    sform nor qform, and `UnsupportedError` for colour or complex voxels and more than four axes.
+    sform nor qform or no finite scaling, and `UnsupportedError` for colour or complex voxels and more than four axes.
     """
     path = Path(path)
     if not path.exists():
@@ -120,7 +120,8 @@ def _loaded(path: Path) -> tuple[Any, NDArray[Any]]:
 
     problems = (OSError, ValueError, EOFError, KeyError, TypeError, OverflowError, zlib.error)
     try:
-        module = nifti2 if _is_nifti2(path) else nifti1
+        module, header = (nifti2, nifti2.Nifti2Header) if _is_nifti2(path) else (nifti1, nifti1.Nifti1Header)
+        _require_scaling(header, path)
         with _quiet():
             image = module.load(path)
         _require_data(image, path)
@@ -132,11 +133,15 @@ def _loaded(path: Path) -> tuple[Any, NDArray[Any]]:
         raise InvalidInputError(f"cannot be read as NIfTI ({reason}). Truncated file?", file=path) from error
 
 
-def _is_nifti2(path: Path) -> bool:
+def _open(path: Path) -> IO[bytes]:
+    """The file's content, unpacked."""
     import gzip
 
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    with opener(path, "rb") as file:
+    return cast("IO[bytes]", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
+
+
+def _is_nifti2(path: Path) -> bool:
+    with _open(path) as file:
         size = file.read(4)
     if size not in (*_NIFTI_1, *_NIFTI_2):
         raise InvalidInputError(
@@ -177,6 +182,20 @@ def _require_data(image: Any, path: Path) -> None:
             file=path,
             field="dim",
         )
+
+
+def _require_scaling(header_class: Any, path: Path) -> None:
+    """Slope 0 (or NaN, as nibabel writes it) means unscaled; any other scaling must be finite.
+
+    Nibabel takes an infinite slope for none, and clears both fields of the header of the image that it loads.
+    """
+    with _open(path) as file, _quiet():
+        header = header_class.from_fileobj(file, check=False)
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    scaled = slope != 0 and not np.isnan(slope)
+    for field, value in (("scl_slope", slope), ("scl_inter", intercept)):
+        if scaled and not np.isfinite(value):
+            raise InvalidInputError(f"is {value}; expected a finite number", file=path, field=field)
 
 
 def _voxels(values: NDArray[Any], stored: np.dtype[Any], path: Path) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.dicom.channels import channels_of
+from pellucid.dicom.channels import REPETITION, channels_of
 from pellucid.dicom.frames import Frame
 from pellucid.dicom.pixels import stored_values
 from pellucid.dicom.planes import Planes, affine_of, normal_of
@@ -60,9 +60,30 @@ def stacks_of(frames: Iterable[Frame]) -> list[Stack]:
 
     Frames belong together where size, orientation, pixel spacing, slice thickness and ImageType agree. Slices are
     ordered along their normal; several frames at one place become channels. Raises `InvalidInputError` where slices
-    are missing, unevenly spaced or incomplete.
+    are missing, unevenly spaced, incomplete, or, in CT, all at one place with nothing that tells them apart.
     """
-    return [_stack(group) for group in _groups(frames)]
+    groups = _groups(frames)
+    found = []
+    for group in groups:
+        try:
+            found.append(_stack(group))
+        except InvalidInputError as error:
+            raise _other_size(group, groups) or error from None
+    return found
+
+
+def _other_size(group: list[Frame], groups: list[list[Frame]]) -> InvalidInputError | None:
+    """Where slices of `group` are missing because files of the series are of another size: the first such file."""
+    kind = _kind(group[0])
+    for other in groups:
+        there = _kind(other[0])
+        if other is group or there[0] != kind[0] or there[2:] != kind[2:] or not _parallel(group[0], other[0]):
+            continue
+        few, many = sorted((other, group), key=len)
+        for keyword, is_, expected in zip(("Rows", "Columns"), few[0].shape, many[0].shape, strict=True):
+            if is_ != expected:
+                return InvalidInputError(f"is {is_}; the series has {expected}", file=few[0].file, field=keyword)
+    return None
 
 
 def _groups(frames: Iterable[Frame]) -> list[list[Frame]]:
@@ -107,6 +128,8 @@ def _stack(frames: list[Frame]) -> Stack:
             field="ImagePositionPatient",
         )
     channels, ordered = channels_of(places)
+    if len(places) == 1:
+        _require_told_apart(frames, channels)
     positions = np.array([place[0].position for place in places])
     planes = Planes(positions, first.orientation, first.pixel_spacing, _stated_spacing(first))
     try:
@@ -114,6 +137,19 @@ def _stack(frames: list[Frame]) -> Stack:
     except InvalidInputError as error:
         raise InvalidInputError(str(error), file=first.file) from error
     return Stack(ordered, channels, affine)
+
+
+def _require_told_apart(frames: list[Frame], channels: tuple[Channel, ...]) -> None:
+    """CT slices all at one place must differ in time or acquisition: else their positions are wrong."""
+    first = frames[0]
+    untold = [channel.name for channel in channels] == [REPETITION]
+    if untold and first.get("Modality") == "CT" and len({str(f.get("AcquisitionNumber", "")) for f in frames}) == 1:
+        raise InvalidInputError(
+            f"is the same in all {len(frames)} slices of this CT series, which differ neither in time nor in "
+            "AcquisitionNumber; expected one place each",
+            file=first.file,
+            field="ImagePositionPatient",
+        )
 
 
 def _stated_spacing(frame: Frame) -> float:
