@@ -97,3 +97,16 @@ def test_noise_covariance_of_known_noise():
     white = (generator.standard_normal((2, 20000)) + 1j * generator.standard_normal((2, 20000))) / np.sqrt(2)
     raw = kspace(noise=(root @ white).astype(np.complex64))
     assert np.abs(raw.noise_covariance() - root @ root.conj().T).max() < 0.03  # 4 / sqrt(20000)
+
+
+def test_an_image_beyond_memory_is_refused_before_it_is_made():
+    """Sizes come out of files: 10^10 voxels of 64 x 64 samples are a mistake."""
+    samples = np.ones((1, 1, 1, 64, 64), np.complex64)
+    with pytest.raises(InvalidInputError, match=r"image_shape: is .*: 75 GiB for 1 coils; expected at most 8 GiB"):
+        KSpace(
+            samples=samples,
+            sampled=np.ones((1, 64, 1), bool),
+            affine=np.eye(4),
+            image_shape=(1, 100_000, 100_000),
+            encoded_fov_mm=(5.0, 200.0, 200.0),
+        )

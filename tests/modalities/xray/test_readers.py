@@ -1,5 +1,7 @@
 """Data Exchange: the real tooth, files made here, and files that are broken."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from pellucid.errors import InvalidInputError
 from pellucid.modalities import xray
 from pellucid.modalities.xray.centre_of_rotation import centre_of_rotation
 from pellucid.modalities.xray.readers import data_exchange
+from pellucid.modalities.xray.recon import prepare
 
 
 def exact(offset, views, turn_deg, noise=0.0, columns=300):
@@ -114,12 +117,18 @@ def test_radians_axes_and_pixel_size(tmp_path):
         ({"exchange__theta": (np.arange(59.0), {})}, "has 59 angles for 60 views"),
         ({"exchange__theta": (np.full(60, np.nan), {})}, "exchange/theta: holds values that are not finite"),
         ({"exchange__theta": (np.zeros((60, 2)), {})}, "expected a list of angles"),
-        ({"exchange__theta": (b"none", {})}, "cannot be read as Data Exchange"),
+        ({"exchange__theta": (b"none", {})}, "expected a list of angles"),
+        ({"exchange__theta": (np.full(60, 45.0), {})}, "exchange/theta: holds one angle only"),
+        ({"exchange__theta": (np.arange(60) * 360.0, {})}, "exchange/theta: holds one angle only"),
+        ({"exchange__theta": (np.full(60, b"x"), {})}, "cannot be read as Data Exchange"),
+        ({"exchange__data_white": None}, r"exchange/data_white: is missing; exchange/data are counts \(uint16\)"),
+        ({"exchange__data_white": (np.full((3, 1, 240), 100), {})}, "flat_field: is 0 counts above the dark field"),
+        ({"exchange__data_white": (np.full((3, 1, 240), 7), {})}, "flat_field: is -93 counts above the dark field"),
         ({"exchange__data": (np.zeros((60, 240)), {})}, "is not a filled three-dimensional dataset"),
         ({"exchange__data": (np.zeros((60, 0, 240)), {})}, "is not a filled three-dimensional dataset"),
         ({"exchange__data": (np.full((60, 1, 240), np.nan), {})}, "data: holds 14400 values that are not finite"),
         ({"exchange__data": (np.zeros((60, 1, 240), complex), {})}, "holds complex128"),
-        ({"exchange__data_white": (np.zeros((3, 1, 100)), {})}, "flat_field: is"),
+        ({"exchange__data_white": (np.zeros((3, 1, 100)), {})}, r"exchange/data_white: has frames of \(1, 100\)"),
     ],
 )
 def test_broken_files_are_refused_in_one_line(tmp_path, changes, words):
@@ -145,5 +154,49 @@ def test_a_size_that_cannot_be_is_refused_before_memory_is_taken(tmp_path):
     with h5py.File(path, "w") as file:
         file.create_dataset("exchange/data", shape=(100_000, 2048, 2048), dtype="f4", chunks=(1, 2048, 2048))
         file["exchange/theta"] = np.arange(100_000.0)
-    with pytest.raises(InvalidInputError, match="more than 16 GiB"):
+    with pytest.raises(InvalidInputError, match="exchange/data: claims 1677721600000 bytes"):
         data_exchange.read(path)
+
+
+def test_sizes_are_compared_before_views_are_read(tmp_path, monkeypatch):
+    """A flat field that does not fit is found by its shape alone: none of the arrays is read for that."""
+    monkeypatch.setattr(data_exchange, "_array", lambda dataset: pytest.fail(f"{dataset.name} was read"))
+    path = write(tmp_path / "scan.h5", **good(exchange__data_dark=(np.zeros((2, 1, 7), np.uint16), {})))
+    with pytest.raises(InvalidInputError, match=r"exchange/data_dark: has frames of \(1, 7\); expected \(1, 240\)"):
+        data_exchange.read(path)
+
+
+def test_views_in_another_file_are_refused(tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(60 * 240))
+    path = write(tmp_path / "scan.h5", **good(exchange__data=None))
+    with h5py.File(path, "r+") as file:
+        file.create_dataset(
+            "exchange/data", (60, 1, 240), np.uint8, external=[(str(tmp_path / "secret"), 0, h5py.h5f.UNLIMITED)]
+        )
+    with pytest.raises(InvalidInputError, match="exchange/data: is stored in another file"):
+        data_exchange.read(path)
+
+
+def test_the_centre_of_rotation_can_be_given(tmp_path):
+    """The parameter does what the file's own axis does, and moves a picture that was made about another."""
+    data, scan = exact(-4.0, 60, 180.0, columns=240)
+    right = xray.Sinogram(data=data, geometry=scan)
+    wrong = xray.Sinogram(data=data, geometry=replace(scan, column_offset_mm=0.0))
+    asked = {"matrix": 32, "field_of_view_mm": 200.0}
+    expected = xray.reconstruct(right, "fbp", **asked).array
+    for method, more in (("fbp", {}), ("sirt", {"iterations": 2})):
+        about = xray.reconstruct(wrong, method, centre_of_rotation_px=scan.centre_of_rotation_px, **asked, **more)
+        assert np.allclose(about.array, xray.reconstruct(right, method, **asked, **more).array, atol=1e-6)
+    assert np.abs(xray.reconstruct(wrong, "fbp", **asked).array - expected).max() > 0.1 * expected.max()
+    with pytest.raises(InvalidInputError, match="centre_of_rotation_px: is 240; expected 0 to 239"):
+        xray.reconstruct(wrong, "fbp", centre_of_rotation_px=240)
+
+
+@pytest.mark.parametrize("method", ["fbp", "sirt", "cgls", "tv"])
+def test_images_larger_than_memory_are_refused(method, monkeypatch):
+    """On a machine of 256 MiB: 4096 x 4096 pixels of one slice take 0.06 GiB in every array that a method holds."""
+    monkeypatch.setattr(prepare.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1 << 16}.get)
+    data, scan = exact(0.0, 20, 180.0, columns=32)
+    raw = xray.Sinogram(data=data, geometry=scan)
+    with pytest.raises(InvalidInputError, match=r"matrix: is 4096: .* need .* at most 0.1 GiB, 60 % of this machine"):
+        xray.reconstruct(raw, method, matrix=4096)

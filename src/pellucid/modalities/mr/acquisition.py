@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -13,6 +14,8 @@ from pellucid.errors import InvalidInputError, UnknownOptionError
 
 Sequence = Literal["spoiled_gradient_echo", "gradient_echo", "spin_echo", "inversion_recovery", "unknown"]
 SEQUENCES = ("spoiled_gradient_echo", "gradient_echo", "spin_echo", "inversion_recovery", "unknown")
+MOST_BYTES = 8 << 30
+"""Grids larger than this, of all coils together, are refused before memory is taken."""
 AXES = "(slice, coil, partition, line, readout)"
 
 
@@ -85,6 +88,13 @@ class KSpace(Acquisition):
         if min(self.image_shape) < 1:
             raise InvalidInputError(
                 f"is {self.image_shape}; expected (slices, rows, columns), each >= 1", field="image_shape"
+            )
+        bytes_of_coils = 8 * self.coils * math.prod(int(length) for length in self.image_shape)
+        if bytes_of_coils > MOST_BYTES:
+            raise InvalidInputError(
+                f"is {self.image_shape}: {bytes_of_coils / 2**30:.0f} GiB for {self.coils} coils; expected at most "
+                f"{MOST_BYTES >> 30} GiB",
+                field="image_shape",
             )
         fov = self.encoded_fov_mm
         if not all(np.isfinite(fov)) or min(fov) <= 0:

@@ -65,6 +65,14 @@ class Sinogram(Acquisition):
             )
         if given is not None and not (np.isfinite(given) and given > 0):
             raise InvalidInputError(f"is {given}; expected > 0", field="unattenuated_counts")
+        if self.flat_field is not None:
+            dark = 0.0 if self.dark_field is None else self.dark_field.mean(axis=0, dtype=np.float64)
+            above = float(np.median(self.flat_field.mean(axis=0, dtype=np.float64) - dark))
+            if not above > 0:
+                raise InvalidInputError(
+                    f"is {above:g} counts above the dark field (median); expected > 0. Exchanged with dark_field?",
+                    field="flat_field",
+                )
 
     def summary(self) -> dict[str, str]:
         """What was acquired, for people."""

@@ -10,10 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import InvalidInputError
-from pellucid.modalities.mr.acquisition import KSpace
-
-MOST_BYTES = 8 << 30
-"""Grids larger than this are refused before memory is taken."""
+from pellucid.modalities.mr.acquisition import MOST_BYTES, KSpace
 
 _LABELS = ("contrast", "phase", "repetition", "set")
 

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import hdf5
 from pellucid.acquisition import Acquisition
 from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.image import Provenance
+from pellucid.modalities.mr.acquisition import MOST_BYTES
 from pellucid.modalities.mr.readers.assemble import Encoding, Readouts, assemble
 from pellucid.modalities.mr.readers.ismrmrd_header import Header
 from pellucid.modality import software
@@ -45,7 +47,7 @@ def read(path: Path) -> list[Acquisition]:
 
     found: list[Acquisition] = []
     try:
-        with h5py.File(path, "r") as file:
+        with hdf5.opened(path) as file:
             groups = [group for group in file.values() if isinstance(group, h5py.Group) and "xml" in group]
             if not groups:
                 raise InvalidInputError("is not ISMRMRD: no group with an xml header", file=path)
@@ -124,6 +126,11 @@ def _readouts(data: Any, heads: Any, chosen: NDArray[np.int64], path: Path, *, c
     first = heads[chosen[0]]
     samples, coils = int(first["number_of_samples"]), int(first["active_channels"])
     before, after = int(first["discard_pre"]), int(first["discard_post"])
+    claimed, most = 8 * len(chosen) * coils * samples, min(MOST_BYTES, hdf5.LARGEST_EXPANSION * path.stat().st_size)
+    if claimed > most:
+        raise InvalidInputError(
+            f"claims {claimed} bytes; expected at most {most}", file=path, field="number_of_samples"
+        )
     values = np.empty((len(chosen), coils, samples), np.complex64)
     for place, row in enumerate(_rows(data, chosen, "data")):
         if row.size != 2 * coils * samples:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import hdf5
 from pellucid.acquisition import Acquisition
 from pellucid.errors import InvalidInputError
 from pellucid.image import Provenance
@@ -23,7 +24,8 @@ from pellucid.study import StudyContext
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAXIMUM_BYTES = 16 << 30
-_AXES = {"theta": 0, "y": 1, "x": 2}
+_AXES = ("theta", "y", "x")
+_VIEWS = ("exchange/data", "exchange/data_white", "exchange/data_dark")
 _PIXEL_SIZES = (
     "measurement/instrument/detector/actual_pixel_size_x",
     "measurement/instrument/detector/pixel_size_x",
@@ -42,38 +44,41 @@ def read(path: Path) -> list[Acquisition]:
 
     Raises `InvalidInputError` naming file and field.
     """
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
+        with hdf5.opened(path) as file:
             return [_scan(file, path)]
     except InvalidInputError as error:
         if error.file:
             raise
         raise InvalidInputError(str(error), file=path) from error
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise InvalidInputError(f"cannot be read as Data Exchange ({_one_line(error)})", file=path) from error
 
 
 def _scan(file: Any, path: Path) -> Sinogram:
-    data = _array(file, "exchange/data", path, needed=True)
+    found = {name: _dataset(file, name, path) for name in _VIEWS if name in file}
+    if _VIEWS[0] not in found:
+        raise InvalidInputError("is missing; expected the views", file=path, field=_VIEWS[0])
+    _check_white(found, path)
     theta = _theta(file, path)
-    if data.shape[0] != len(theta):
+    views, rows, columns = _shape(found[_VIEWS[0]])
+    if views != len(theta):
         raise InvalidInputError(
-            f"has {len(theta)} angles for {data.shape[0]} views of exchange/data {data.shape}; expected as many",
+            f"has {len(theta)} angles for {views} views of exchange/data {(views, rows, columns)}; expected as many",
             file=path,
             field="exchange/theta",
         )
-    white = _array(file, "exchange/data_white", path, needed=False)
-    dark = _array(file, "exchange/data_dark", path, needed=False)
+    if len(np.unique(theta % 360)) < 2:
+        raise InvalidInputError("holds one angle only; expected several", file=path, field="exchange/theta")
     pixel_mm, remark = _pixel_size_mm(file)
-    rows, columns = data.shape[1:]
     # Rows of the detector go down; z goes to the head.
-    positions = ((rows - 1) / 2 - np.arange(rows)) * pixel_mm
+    positions = ((rows - 1) / 2 - np.arange(rows, dtype=np.float64)) * pixel_mm
     scan = ScanGeometry(
         beam="parallel", angles_deg=theta, columns=columns, column_spacing_mm=pixel_mm, row_positions_mm=positions
     )
     name = _text(file, "measurement/sample/name")
+    data, white, dark = (_array(found[name]) if name in found else None for name in _VIEWS)
+    assert data is not None
     raw = Sinogram(
         data=data,
         geometry=scan,
@@ -99,14 +104,10 @@ def _centred(raw: Sinogram) -> Sinogram:
     return replace(raw, geometry=replace(scan, column_offset_mm=offset))
 
 
-def _array(file: Any, name: str, path: Path, *, needed: bool) -> Any:
-    """A three-dimensional dataset as `[view, row, column]`; None where it is absent and not needed."""
+def _dataset(file: Any, name: str, path: Path) -> Any:
+    """A dataset of frames that may be read: three axes, numbers, and no more than memory can hold."""
     import h5py
 
-    if name not in file:
-        if needed:
-            raise InvalidInputError("is missing; expected the views", file=path, field=name)
-        return None
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 3 or 0 in dataset.shape:
         raise InvalidInputError("is not a filled three-dimensional dataset", file=path, field=name)
@@ -114,11 +115,43 @@ def _array(file: Any, name: str, path: Path, *, needed: bool) -> Any:
         raise InvalidInputError(f"holds {dataset.dtype}; expected numbers", file=path, field=name)
     if dataset.size * max(4, dataset.dtype.itemsize) > _MAXIMUM_BYTES:
         raise InvalidInputError(f"is {dataset.shape}: more than {_MAXIMUM_BYTES >> 30} GiB", file=path, field=name)
-    values = dataset[()]
-    axes = dataset.attrs.get("axes", "theta:y:x")
-    order = (axes.decode() if isinstance(axes, bytes) else str(axes)).split(":")
-    if sorted(order) == sorted(_AXES):
-        values = values.transpose(np.argsort([_AXES[axis] for axis in order]))
+    return dataset
+
+
+def _check_white(found: dict[str, Any], path: Path) -> None:
+    """Frames without an object and without beam must fit the views; counts cannot do without the former."""
+    views, white = _VIEWS[:2]
+    if white not in found and found[views].dtype.kind in "ui":
+        raise InvalidInputError(
+            f"is missing; {views} are counts ({found[views].dtype}), which need the frames without an object",
+            file=path,
+            field=white,
+        )
+    expected = _shape(found[views])[1:]
+    for name, dataset in found.items():
+        if _shape(dataset)[1:] != expected:
+            raise InvalidInputError(
+                f"has frames of {_shape(dataset)[1:]}; expected {expected} like {views}", file=path, field=name
+            )
+
+
+def _order(dataset: Any) -> tuple[int, ...]:
+    """Where view, row and column are among the dataset's axes."""
+    order = (_attribute(dataset, "axes") or "theta:y:x").split(":")
+    if sorted(order) != sorted(_AXES):
+        return 0, 1, 2
+    return tuple(order.index(axis) for axis in _AXES)
+
+
+def _shape(dataset: Any) -> tuple[int, int, int]:
+    """Views, rows and columns of a dataset."""
+    views, rows, columns = (int(dataset.shape[axis]) for axis in _order(dataset))
+    return views, rows, columns
+
+
+def _array(dataset: Any) -> NDArray[Any]:
+    """A dataset as `[view, row, column]`."""
+    values = dataset[()].transpose(_order(dataset))
     return np.ascontiguousarray(values if values.dtype.itemsize <= 4 else values.astype(np.float32))
 
 
@@ -126,9 +159,9 @@ def _theta(file: Any, path: Path) -> NDArray[np.float64]:
     field = "exchange/theta"
     if field not in file:
         raise InvalidInputError("is missing; expected one angle per view", file=path, field=field)
+    if len(file[field].shape) != 1:
+        raise InvalidInputError(f"is {file[field].shape}; expected a list of angles", file=path, field=field)
     values = np.asarray(file[field][()], np.float64)
-    if values.ndim != 1:
-        raise InvalidInputError(f"is {values.shape}; expected a list of angles", file=path, field=field)
     if not np.all(np.isfinite(values)):
         raise InvalidInputError("holds values that are not finite", file=path, field=field)
     units = _attribute(file[field], "units")

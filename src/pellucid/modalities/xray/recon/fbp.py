@@ -32,6 +32,7 @@ from pellucid.modalities.xray.recon.weights import (
 from pellucid.progress import Progress, no_progress, part
 
 _LANES = 64
+_WORKING_IMAGES = 4
 _ARC_TERMS = 9
 
 
@@ -124,6 +125,7 @@ def fbp(
     field_of_view_mm: options.FieldOfView = None,
     slice_thickness_mm: options.SliceThickness = None,
     keep_every: options.KeepEvery = 1,
+    centre_of_rotation_px: options.CentreOfRotation = None,
     beam_hardening_correction: options.BeamHardening = True,
     non_negative: options.NonNegative = False,
 ) -> Image:
@@ -137,7 +139,10 @@ def fbp(
         field_of_view_mm=field_of_view_mm,
         slice_thickness_mm=slice_thickness_mm,
         keep_every=keep_every,
+        centre_of_rotation_px=centre_of_rotation_px,
         beam_hardening_correction=beam_hardening_correction,
+        working_images=_WORKING_IMAGES,
+        working_slices=2 * _LANES,
     )
     progress(0.1, "line integrals")
     attenuation = filtered_back_projection(

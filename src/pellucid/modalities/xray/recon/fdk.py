@@ -26,6 +26,7 @@ from pellucid.modalities.xray.recon.weights import obliqueness, ray_weights, req
 from pellucid.progress import Progress, no_progress, part
 
 _CHUNK_BYTES = 1 << 28
+_WORKING_IMAGES = 4
 _VIEWS_AT_ONCE = 32
 
 
@@ -91,6 +92,7 @@ def fdk(
     field_of_view_mm: options.FieldOfView = None,
     slice_thickness_mm: options.SliceThickness = None,
     keep_every: options.KeepEvery = 1,
+    centre_of_rotation_px: options.CentreOfRotation = None,
     beam_hardening_correction: options.BeamHardening = True,
     non_negative: options.NonNegative = False,
 ) -> Image:
@@ -104,7 +106,9 @@ def fdk(
         field_of_view_mm=field_of_view_mm,
         slice_thickness_mm=slice_thickness_mm,
         keep_every=keep_every,
+        centre_of_rotation_px=centre_of_rotation_px,
         beam_hardening_correction=beam_hardening_correction,
+        working_images=_WORKING_IMAGES,
     )
     progress(0.1, "line integrals")
     attenuation = feldkamp(

@@ -8,7 +8,8 @@
 | `cgls` | nothing, or damping ‖μ‖² | fast; stop early |
 | `tv` | λ TV(μ), positivity | few views, noise |
 
-The grid must hold the whole object: what is outside it has nowhere to go. Memory: four to eight times image and data.
+The grid must hold the whole object: what is outside it has nowhere to go. Memory: seven (TV: 16) times the
+image, and four times the data.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from pellucid.operators import LinearOperator
 from pellucid.parameters import About
 from pellucid.progress import Progress, no_progress
 
+_WORKING_IMAGES = {"sirt": 7, "cgls": 7, "tv": 16}
+"""Arrays of the image's size held at once: the solver's, and the preview's."""
 _NORM_ITERATIONS = 6
 _NORM_SAFETY = 1.02
 Start = Callable[[LinearOperator, NDArray[np.float32]], Iterator[solvers.State]]
@@ -47,6 +50,7 @@ def sirt(
     field_of_view_mm: options.FieldOfView = None,
     slice_thickness_mm: options.SliceThickness = None,
     keep_every: options.KeepEvery = 1,
+    centre_of_rotation_px: options.CentreOfRotation = None,
     beam_hardening_correction: options.BeamHardening = True,
 ) -> Image:
     """Simultaneous iterative reconstruction: μ ← max(0, μ + relaxation C Aᵀ R (p − A μ))."""
@@ -56,7 +60,9 @@ def sirt(
         field_of_view_mm=field_of_view_mm,
         slice_thickness_mm=slice_thickness_mm,
         keep_every=keep_every,
+        centre_of_rotation_px=centre_of_rotation_px,
         beam_hardening_correction=beam_hardening_correction,
+        working_images=_WORKING_IMAGES["sirt"],
     )
 
     def begin(operator: LinearOperator, data: NDArray[np.float32]) -> Iterator[solvers.State]:
@@ -77,6 +83,7 @@ def cgls(
     field_of_view_mm: options.FieldOfView = None,
     slice_thickness_mm: options.SliceThickness = None,
     keep_every: options.KeepEvery = 1,
+    centre_of_rotation_px: options.CentreOfRotation = None,
     beam_hardening_correction: options.BeamHardening = True,
 ) -> Image:
     """Conjugate gradients for least squares: fewer iterations are smoother, more follow the noise."""
@@ -86,7 +93,9 @@ def cgls(
         field_of_view_mm=field_of_view_mm,
         slice_thickness_mm=slice_thickness_mm,
         keep_every=keep_every,
+        centre_of_rotation_px=centre_of_rotation_px,
         beam_hardening_correction=beam_hardening_correction,
+        working_images=_WORKING_IMAGES["cgls"],
     )
 
     def begin(operator: LinearOperator, data: NDArray[np.float32]) -> Iterator[solvers.State]:
@@ -110,6 +119,7 @@ def tv(
     field_of_view_mm: options.FieldOfView = None,
     slice_thickness_mm: options.SliceThickness = None,
     keep_every: options.KeepEvery = 1,
+    centre_of_rotation_px: options.CentreOfRotation = None,
     beam_hardening_correction: options.BeamHardening = True,
 ) -> Image:
     """Least squares with isotropic total variation in three dimensions and, by default, positivity."""
@@ -119,7 +129,9 @@ def tv(
         field_of_view_mm=field_of_view_mm,
         slice_thickness_mm=slice_thickness_mm,
         keep_every=keep_every,
+        centre_of_rotation_px=centre_of_rotation_px,
         beam_hardening_correction=beam_hardening_correction,
+        working_images=_WORKING_IMAGES["tv"],
     )
 
     def begin(operator: LinearOperator, data: NDArray[np.float32]) -> Iterator[solvers.State]:

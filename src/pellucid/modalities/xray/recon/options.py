@@ -16,6 +16,10 @@ SliceThickness = Annotated[
     About("Thickness and distance of slices; none: as measured", unit="mm", minimum=0.001, maximum=100, step=0.25),
 ]
 KeepEvery = Annotated[int, About("Use every n-th view only", minimum=1, maximum=64, step=1)]
+CentreOfRotation = Annotated[
+    float | None,
+    About("Detector column (from 0) of the axis of rotation; none: as stored", unit="px", minimum=0, step=0.25),
+]
 BeamHardening = Annotated[bool, About("Take beam hardening in water out of polychromatic data")]
 Filter = Annotated[FilterName, About("Window on the ramp filter")]
 Cutoff = Annotated[float, About("Highest frequency kept, as part of Nyquist's", minimum=0.05, maximum=1.0, step=0.05)]

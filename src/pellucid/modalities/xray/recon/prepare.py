@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from pellucid.modalities.xray.water import without_beam_hardening
 
 _LARGEST_VOXELS = 1 << 31
 _VIEWS_AT_ONCE = 64
+_MEMORY_SHARE = 0.6
+"""Part of the machine's memory that a reconstruction may take."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +39,17 @@ def prepare(
     field_of_view_mm: float | None,
     slice_thickness_mm: float | None,
     keep_every: int,
+    centre_of_rotation_px: float | None,
     beam_hardening_correction: bool,
+    working_images: int,
+    working_slices: int = 0,
 ) -> Prepared:
-    """Line integrals and grid; rows of parallel and fan scans are averaged into slices towards the head."""
-    scan = raw.geometry.every_view(keep_every)
+    """Line integrals and grid; rows of parallel and fan scans are averaged into slices towards the head.
+
+    `working_images`: how many arrays of the image's size the method holds at once; `working_slices`: how many of a
+    slice's size besides, at most 16 for each slice of the image.
+    """
+    scan = _centred(raw.geometry.every_view(keep_every), centre_of_rotation_px)
     width = field_of_view_mm or 2 * field_radius_mm(scan)
     if width <= 0:
         raise InvalidInputError("the detector does not see the isocentre", field="geometry")
@@ -53,6 +63,7 @@ def prepare(
     shape = (len(positions), matrix, matrix)
     if np.prod(shape, dtype=float) > _LARGEST_VOXELS:
         raise InvalidInputError(f"{shape} voxels are more than {_LARGEST_VOXELS}; use thicker slices", field="matrix")
+    _check_memory(shape, working_images * shape[0] + min(working_slices, 16 * shape[0]))
     pixel = width / matrix
     grid = Grid(shape=shape, spacing_mm=(thickness, pixel, pixel), centre_mm=(0.0, 0.0, float(np.mean(positions))))
     corrected = beam_hardening_correction and raw.spectrum is not None and not raw.spectrum.is_monoenergetic
@@ -77,6 +88,31 @@ def _line_integrals(
             part = without_beam_hardening(part, raw.spectrum)
         data[first:last] = part if mixing is None else np.matmul(mixing, part)
     return data
+
+
+def _centred(scan: ScanGeometry, centre_of_rotation_px: float | None) -> ScanGeometry:
+    """The geometry with the axis of rotation on another detector column."""
+    if centre_of_rotation_px is None:
+        return scan
+    if not 0 <= centre_of_rotation_px <= scan.columns - 1:
+        raise InvalidInputError(
+            f"is {centre_of_rotation_px:g}; expected 0 to {scan.columns - 1}, a column of the detector",
+            field="centre_of_rotation_px",
+        )
+    offset = ((scan.columns - 1) / 2 - centre_of_rotation_px) * scan.column_spacing_mm
+    return replace(scan, column_offset_mm=offset)
+
+
+def _check_memory(shape: tuple[int, int, int], working_slices: int) -> None:
+    """Refuse what would take all memory: systems that promise more than they have kill the process later."""
+    needed = 4.0 * working_slices * shape[1] * shape[2]
+    limit = _MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > limit:
+        raise InvalidInputError(
+            f"is {shape[2]}: {shape[0]} slices of {shape[1]} x {shape[2]} need {needed / 2**30:.1f} GiB; expected at "
+            f"most {limit / 2**30:.1f} GiB, 60 % of this machine's memory. Use a smaller matrix or thicker slices",
+            field="matrix",
+        )
 
 
 def _check_inside_orbit(scan: ScanGeometry, width_mm: float) -> None:
