@@ -76,3 +76,33 @@ def test_info_of_an_empty_folder_is_refused_as_json_too(tmp_path):
     assert str(tmp_path) in done.stderr
     with pytest.raises(json.JSONDecodeError):
         json.loads(done.stdout)
+
+
+def test_memory_that_is_not_there_is_one_line(monkeypatch, capsys):
+    def exhausted(*_arguments):
+        raise MemoryError("Unable to allocate 298. GiB for an array")
+
+    monkeypatch.setattr("pellucid.verbs.describe", exhausted)
+    assert run(["info", "a.h5"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("pellucid: needs more memory than this machine has")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("protocol", "setting"),
+    [
+        ("nuclear/brain_fdg", "uptake_min=1e12"),
+        ("nuclear/brain_fdg", "radial_bins=1000000000"),
+        ("nuclear/brain_fdg", "isocentre_left_mm=1e300"),
+        ("mr/t1_gre", "repetition_time_ms=1e301"),
+        ("mr/t1_gre", "echo_time_ms=1e300"),
+        ("mr/t1_gre", "signal_to_noise=1e300"),
+    ],
+)
+def test_absurd_settings_are_refused_by_their_range(protocol, setting, tmp_path, capsys):
+    assert run(["scan", protocol, "--set", setting, "-o", str(tmp_path / "a.pellucid.h5")]) == 2
+    name, value = setting.split("=")
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"{name}: is '{value}'; expected" in line
+    assert "<=" in line

@@ -52,6 +52,8 @@ def run(arguments: list[str]) -> int:
         return _failed("cancelled", 1)
     except PellucidError as error:
         return _failed(str(error), 1)
+    except MemoryError:
+        return _failed("needs more memory than this machine has; use a smaller image or fewer data", 1)
     except OSError as error:
         return _failed(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), 1)
     except typer.Exit as leave:

@@ -16,10 +16,10 @@ class Settings:
     sequence: Annotated[
         Literal["spoiled_gradient_echo", "spin_echo", "inversion_recovery"], About("Pulse sequence")
     ] = "spoiled_gradient_echo"
-    repetition_time_ms: Annotated[float, About("Time between excitations", unit="ms", minimum=1)] = 250.0
-    echo_time_ms: Annotated[float, About("Time from excitation to echo", unit="ms", minimum=0.1)] = 4.0
+    repetition_time_ms: Annotated[float, About("Time between excitations", unit="ms", minimum=1, maximum=60000)] = 250.0
+    echo_time_ms: Annotated[float, About("Time from excitation to echo", unit="ms", minimum=0.1, maximum=10000)] = 4.0
     inversion_time_ms: Annotated[
-        float, About("Time from inversion to excitation (inversion recovery)", unit="ms", minimum=1)
+        float, About("Time from inversion to excitation (inversion recovery)", unit="ms", minimum=1, maximum=30000)
     ] = 2500.0
     flip_angle_deg: Annotated[float, About("Excitation flip angle", unit="deg", minimum=0.1, maximum=180)] = 70.0
     field_strength_t: Annotated[float, About("Main magnetic field", unit="T", minimum=1.0, maximum=3.5)] = 3.0
@@ -48,7 +48,7 @@ class Settings:
         1.0
     )
     signal_to_noise: Annotated[
-        float, About("Equilibrium water signal of one voxel over one coil's noise, full grid", minimum=1)
+        float, About("Equilibrium water signal of one voxel over one coil's noise, full grid", minimum=1, maximum=1e6)
     ] = 100.0
     b1_variation: Annotated[
         float, About("Transmit field: higher at the centre and lower at the rim by this share", minimum=0, maximum=0.5)

@@ -16,13 +16,17 @@ class Settings:
     scanner: Annotated[Literal["biograph_mmr", "discovery_mi"], About("Scanner")] = "biograph_mmr"
     tracer: Annotated[Literal["fdg"], About("Radiopharmaceutical")] = "fdg"
     injected_mbq: Annotated[float, About("Injected activity", unit="MBq", minimum=1e-3, maximum=2000)] = 200.0
-    uptake_min: Annotated[float, About("From injection to the start of the scan", unit="min", minimum=0)] = 60.0
+    uptake_min: Annotated[
+        float, About("From injection to the start of the scan", unit="min", minimum=0, maximum=1440)
+    ] = 60.0
     duration_s: Annotated[float, About("Duration of the frame", unit="s", minimum=1e-3, maximum=7200)] = 600.0
-    span: Annotated[int, About("Axial compression: ring differences per segment, odd or 2", minimum=1)] = 11
-    max_ring_difference: Annotated[int, About("Largest ring difference kept", minimum=0)] = 16
-    radial_bins: Annotated[int, About("Radial bins kept around the axis, after mashing", minimum=3)] = 144
-    view_mashing: Annotated[int, About("Neighbouring views added into one", minimum=1)] = 3
-    radial_mashing: Annotated[int, About("Neighbouring radial bins added into one", minimum=1)] = 1
+    span: Annotated[int, About("Axial compression: ring differences per segment, odd or 2", minimum=1, maximum=255)] = (
+        11
+    )
+    max_ring_difference: Annotated[int, About("Largest ring difference kept", minimum=0, maximum=255)] = 16
+    radial_bins: Annotated[int, About("Radial bins kept around the axis, after mashing", minimum=3, maximum=2048)] = 144
+    view_mashing: Annotated[int, About("Neighbouring views added into one", minimum=1, maximum=1024)] = 3
+    radial_mashing: Annotated[int, About("Neighbouring radial bins added into one", minimum=1, maximum=64)] = 1
     attenuation: Annotated[bool, About("Whether the patient attenuates")] = True
     scatter: Annotated[bool, About("Whether photons scatter into the window")] = True
     randoms: Annotated[bool, About("Whether chance coincidences are counted")] = True
@@ -30,11 +34,15 @@ class Settings:
     efficiency_spread: Annotated[
         float, About("Spread of crystal efficiencies (standard deviation)", minimum=0, maximum=0.5)
     ] = 0.1
-    isocentre_left_mm: Annotated[float | None, About("Isocentre, to patient left; none: body centre", unit="mm")] = None
-    isocentre_posterior_mm: Annotated[float | None, About("Isocentre, to posterior; none: body centre", unit="mm")] = (
-        None
-    )
-    isocentre_head_mm: Annotated[float | None, About("Isocentre, to the head; none: body centre", unit="mm")] = None
+    isocentre_left_mm: Annotated[
+        float | None, About("Isocentre, to patient left; none: body centre", unit="mm", minimum=-5000, maximum=5000)
+    ] = None
+    isocentre_posterior_mm: Annotated[
+        float | None, About("Isocentre, to posterior; none: body centre", unit="mm", minimum=-5000, maximum=5000)
+    ] = None
+    isocentre_head_mm: Annotated[
+        float | None, About("Isocentre, to the head; none: body centre", unit="mm", minimum=-5000, maximum=5000)
+    ] = None
 
 
 PROTOCOLS = (

@@ -25,7 +25,8 @@ def sense(
     progress: Progress = no_progress,
     iterations: Annotated[int, About("Conjugate-gradient iterations per plane", minimum=1, maximum=200)] = 12,
     regularisation: Annotated[
-        float, About("Damping relative to a fully sampled scan; higher: less noise, more aliasing", minimum=0)
+        float,
+        About("Damping relative to a fully sampled scan; higher: less noise, more aliasing", minimum=0, maximum=10),
     ] = 1e-3,
     calibration_lines: CalibrationLines = 24,
     kernel: KernelWidth = 6,
