@@ -160,7 +160,7 @@ def test_a_number_beyond_its_range_is_refused(key, signals):
         "mr/raw/siemens_twix/gre.dat",
         "mr/raw/bart_pics_brain/ksp.cfl",
         "xray/tooth_tomopy/tooth.h5",
-        "nuclear/stir_exercises/EX_simulation_single_slice",
+        "nuclear/stir/scatter_cylinder.hs",
     ],
 )
 def test_a_scanners_file_becomes_a_dicom_series(relative, real_data, tmp_path):

@@ -1,8 +1,11 @@
 """Interfile: what is written by hand comes back, what is broken is refused in one line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from pellucid import verbs
 from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.modalities.nuclear import MODALITY, reconstruct
 from pellucid.modalities.nuclear.readers import interfile
@@ -126,7 +129,10 @@ def test_the_modality_recognises_it(tmp_path, real_data):
         ({"edit": [("!INTERFILE", "!SOMETHING")]}, InvalidInputError, "test.hs: is no Interfile header"),
         ({"edit": [("test.s", "gone.s")]}, InvalidInputError, "name of data file: names 'gone.s', which cannot"),
         ({"edit": [("test.s", "../test.s")]}, InvalidInputError, "expected a file beside the header"),
-        ({"data": b""}, InvalidInputError, r"test.s: has 0 bytes; the header wants 2880"),
+        ({"data": b""}, UnsupportedError, "name of data file: names 'test.s'.* it is empty .0 bytes"),
+        ({"edit": [("test.s", "test.hs")]}, UnsupportedError, "it is the header itself .* A template without data"),
+        ({"edit": [("test.s", "absent.s")]}, UnsupportedError, "it is absent"),
+        ({"edit": [("applied", "data format := CoincidenceList\napplied")]}, UnsupportedError, "format: is list mode"),
         ({"data": b"x" * 2879}, InvalidInputError, "Truncated"),
         ({"data": np.full(720, np.nan, "<f4").tobytes()}, InvalidInputError, "test.hs: prompts: holds 720 values"),
         ({"data": np.full(720, -1, "<f4").tobytes()}, InvalidInputError, "test.hs: prompts: holds -1"),
@@ -172,3 +178,9 @@ def test_slices_of_images_are_turned_head_up(real_data):
     stored = np.fromfile(path.with_suffix(".v"), "<f4").reshape(31, 97, 97)
     assert np.array_equal(image.array, stored[::-1])
     assert image.points_lps_mm((15, 48, 48)) == pytest.approx((0, 0, 0))
+
+
+def test_templates_do_not_keep_a_folder_from_being_read(real_data):
+    """Five of the headers in this folder describe a scanner and have no data."""
+    found = verbs.read_all(real_data("nuclear/stir"))
+    assert "scatter_cylinder" in {Path(source).stem for thing in found for source in thing.provenance.sources}

@@ -80,6 +80,9 @@ def _refuse_what_is_not_handled(header: Header) -> None:
     kind = header.text("pet data type", "Emission").lower()
     if kind != "emission":
         raise UnsupportedError(f"is {kind}; expected Emission projection data", file=path, field="PET data type")
+    if "list" in header.text("data format", "").lower():
+        raise UnsupportedError("is list mode; expected a sinogram", file=path, field="data format")
+    _refuse_template(header)
     if header.whole("number of time frames", 1) != 1:
         raise UnsupportedError("more than one is not handled; split the file", file=path, field="number of time frames")
     if header.whole("number of dimensions", 4) != 4:
@@ -89,6 +92,19 @@ def _refuse_what_is_not_handled(header: Header) -> None:
             field="number of dimensions",
         )
     require_head_first_supine(header)
+
+
+def _refuse_template(header: Header) -> None:
+    """STIR's templates describe a scanner alone: their data file is the header itself, empty or absent."""
+    name = header.text("name of data file")
+    data = header.path.parent / Path(name).name
+    if data == header.path or not data.exists() or data.stat().st_size == 0:
+        state = "the header itself" if data == header.path else "empty" if data.exists() else "absent"
+        raise UnsupportedError(
+            f"names {name!r}, which cannot be read: it is {state} (0 bytes of data). A template without data?",
+            file=header.path,
+            field="name of data file",
+        )
 
 
 def _sampling(header: Header) -> tuple[SinogramSampling, str]:
