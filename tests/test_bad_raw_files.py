@@ -1,5 +1,7 @@
 """Broken raw-data files of every modality's formats, as a user of the command line meets them."""
 
+import re
+
 import h5py
 import numpy as np
 import pytest
@@ -77,6 +79,26 @@ def _(folder):
         for row in rows:
             row["data"][:] = np.nan
         file["dataset/data"][:] = rows
+
+    return ismrmrd_file(folder, change)
+
+
+@case(ISMRMRD, "image beyond memory", "image_shape: is (1, 100000, 100000)")
+def _(folder):
+    def change(file):
+        head, recon, tail = file["dataset/xml"][0].decode().partition("<reconSpace>")
+        for axis in "xy":
+            tail = re.sub(f"<{axis}>8</{axis}>", f"<{axis}>100000</{axis}>", tail, count=1)
+        file["dataset/xml"][0] = (head + recon + tail).encode()
+
+    return ismrmrd_file(folder, change)
+
+
+@case(ISMRMRD, "data elsewhere", "dataset/data: is a link to another file")
+def _(folder):
+    def change(file):
+        del file["dataset/data"]
+        file["dataset/data"] = h5py.ExternalLink("other.h5", "data")
 
     return ismrmrd_file(folder, change)
 

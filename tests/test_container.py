@@ -126,3 +126,14 @@ def test_a_file_whose_contents_contradict_each_other_is_named(tmp_path):
         file["acquisition/samples"][0, 0] = np.nan
     with pytest.raises(InvalidInputError, match=r"a\.pellucid\.h5: samples: holds 1 values"):
         container.read(path)
+
+
+def test_what_lies_in_another_file_is_not_read(tmp_path):
+    path = tmp_path / "a.pellucid.h5"
+    container.write(Signal(samples=np.ones((2, 3))), path)
+    (tmp_path / "secret").write_bytes(bytes(48))
+    with h5py.File(path, "r+") as file:
+        del file["acquisition/samples"]
+        file["acquisition"].create_dataset("samples", (2, 3), "f8", external=[(str(tmp_path / "secret"), 0, 48)])
+    with pytest.raises(InvalidInputError, match=r"acquisition/samples: is stored in another file"):
+        container.read(path)
