@@ -447,7 +447,7 @@ def _(file):
     file["acquisition/affine"][...] = 0
 
 
-@signal_change("foreign class", "class: is 'os:system'; expected a class of Pellucid")
+@signal_change("foreign class", "class: is 'os:system'; expected an acquisition of a known modality")
 def _(file):
     file["acquisition"].attrs["class"] = "os:system"
 
