@@ -42,11 +42,8 @@ class _Found:
 
     def add(self, file: Path, things: list[Thing]) -> None:
         """Add what a file holds, less what its other half (header or data, of the same name) gave already."""
-        stem = _stem(file.name)
-        halves = [
-            thing for source, thing in self.things if Path(source).parent == file.parent and _stem(source) == stem
-        ]
-        new = [thing for thing in things if not any(_same(thing, half) for half in halves)]
+        halves = [thing for source, thing in self.things if pair_name(Path(source)) == pair_name(file)]
+        new = [thing for thing in things if not any(is_same(thing, half) for half in halves)]
         self.things += [(str(file), thing) for thing in new]
 
 
@@ -250,11 +247,12 @@ def _read_raw(file: Path, head: bytes, found: _Found) -> bool:
     return True
 
 
-def _stem(file: str) -> str:
-    return Path(file).name.partition(".")[0]
+def pair_name(file: Path) -> Path:
+    """What the two halves of a pair (header and data) have in common: folder and name up to the first dot."""
+    return file.with_name(file.name.partition(".")[0] or file.name)
 
 
-def _same(a: Thing, b: Thing) -> bool:
+def is_same(a: Thing, b: Thing) -> bool:
     """Whether two signals hold the same numbers."""
     if type(a) is not type(b):
         return False

@@ -248,17 +248,22 @@ def _store_others(deposit: Deposit, files: list[Path], progress: Progress) -> li
 
     The names of files in no known format (notes, or the second file of a pair) are returned.
     """
-    from pellucid.verbs import read_all
+    from pellucid.verbs import Thing, is_same, pair_name, read_all
 
-    known = [file for file in files if _is_known(file)]
+    known = sorted((file for file in files if _is_known(file)), key=lambda file: (pair_name(file), file))
     if not known and not deposit.made.study_instance_uids:
         read_all(files[0])  # says what is wrong with it
+    halves: list[Thing] = []
     for index, file in enumerate(known):
+        if index and pair_name(file) != pair_name(known[index - 1]):
+            halves = []
         step = part(progress, index / len(known), (index + 1) / len(known))
         step(0.0, f"Reading {file.name}")
         try:
-            for thing in read_all(file):
+            new = [thing for thing in read_all(file) if not any(is_same(thing, half) for half in halves)]
+            for thing in new:
                 _store_thing(deposit, thing, step)
+            halves += new
         except InvalidInputError as error:
             raise error if error.file else InvalidInputError(str(error), file=file) from error
     return [file.name for file in files if file not in known]
