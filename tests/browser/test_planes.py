@@ -1,6 +1,7 @@
 """A voxel is shown where it is in the patient: letters, markers, crosshair, values; for every acquisition plane."""
 
 import numpy as np
+import pydicom
 import pytest
 from numpy.typing import NDArray
 
@@ -112,3 +113,33 @@ def test_own_slices_are_shown_in_order_and_upright(viewer, volume) -> None:
     middle = (np.array(made.values.shape[2:0:-1]) - 1) / 2
     wanted = np.array([width, height]) / 2 + (index - middle) * (1.0, 1.5) / mm_per_pixel
     assert np.abs(centroid(picture, wanted, 60) - wanted).max() < 1.0
+
+
+@pytest.mark.parametrize("layout", ["Single", "Three planes"])
+def test_small_values_are_not_shown_inverted(viewer, layout, tmp_path) -> None:
+    """Values far below one (attenuation in 1/cm): what is larger is brighter, as in any other unit."""
+    made, name = marked("axial"), f"Small values {layout}"
+    files = write(made, tmp_path / "small", name)
+    for file in files:
+        dataset = pydicom.dcmread(file)
+        dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "0.0001", "US"
+        dataset.WindowCenter, dataset.WindowWidth = 0.14, 0.12
+        dataset.save_as(file)
+    viewer.open("/")
+    viewer.add(*files)
+    viewer.read_study(name)
+    viewer.page.click(f"button:text-is('{layout}')")
+    plane = "acquired" if layout == "Single" else "axial"
+    _show_slice_of_second_marker(viewer, made, plane)
+    picture = viewer.picture(plane)[..., 0].astype(float)
+    height, width = picture.shape
+    x, y = expected_pixel(made, "axial", made.markers["second"], (height, width)).astype(int)
+    assert picture[y, x] > picture[height // 2, width // 2] + 60
+
+
+def _show_slice_of_second_marker(viewer, made: Marked, plane: str) -> None:
+    """It is the middle one, which is shown first."""
+    viewer.settled()
+    if plane == "axial":
+        viewer.drawn("axial")
+    assert np.isclose(made.markers["second"][2], made.centre[2])

@@ -39,7 +39,7 @@ async function loadImage(imageId: string): Promise<Types.IImage> {
     intercept: 0,
     windowCenter: (minimum + maximum) / 2,
     windowWidth: Math.max(maximum - minimum, 1e-6),
-    voiLUTFunction: Enums.VOILUTFunctionType.LINEAR,
+    voiLUTFunction: Enums.VOILUTFunctionType.LINEAR_EXACT,
     getPixelData: () => values,
     getCanvas: undefined as unknown as () => HTMLCanvasElement,
     rows: format.rows,

@@ -51,7 +51,7 @@ function metadataOf(pixels: StackPixels, grid: Grid): Types.Metadata {
     Columns: grid.dimensions[0],
     Rows: grid.dimensions[1],
     voiLut: [],
-    VOILUTFunction: "LINEAR",
+    VOILUTFunction: "LINEAR_EXACT",
   };
 }
 

@@ -31,10 +31,12 @@ from pellucid.modality import Modality
 from pellucid.modality import reconstruct as _reconstruct
 from pellucid.progress import Progress, no_progress
 
+_SUBSETS = 12
 
-def default_method(raw: Sinogram) -> str:  # noqa: ARG001 (every sinogram has counts)
-    """Ordered subsets, whatever the sinogram."""
-    return "osem"
+
+def default_method(raw: Sinogram) -> str:
+    """Ordered subsets, or all views together where there are fewer than the usual subsets."""
+    return "osem" if raw.sampling.views >= _SUBSETS else "mlem"
 
 
 MODALITY = Modality(
