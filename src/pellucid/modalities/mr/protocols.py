@@ -48,7 +48,7 @@ class Settings:
         1.0
     )
     signal_to_noise: Annotated[
-        float, About("Equilibrium water signal of one voxel over one coil's noise, full grid", minimum=1, maximum=1e6)
+        float, About("Equilibrium water signal of one voxel over one coil's noise, full grid", minimum=1, maximum=1e12)
     ] = 100.0
     b1_variation: Annotated[
         float, About("Transmit field: higher at the centre and lower at the rim by this share", minimum=0, maximum=0.5)
