@@ -8,7 +8,7 @@ import pydicom
 import pytest
 
 from .signals import kspace, write
-from .synthetic import marked
+from .synthetic import marked, write_pet_and_ct
 from .synthetic import write as write_series
 
 SUV_TEXT = re.compile(r"PT SUV ([\d.]+) g/ml")
@@ -22,13 +22,28 @@ def middle_slices(folder: Path, count: int) -> list[Path]:
     return files[first : first + count]
 
 
-def test_from_files_to_a_fused_picture(viewer, real_data) -> None:
+def test_from_files_to_a_fused_picture(viewer, tmp_path) -> None:
+    """PET over CT of made series: the hottest colour of the middle slice is its marker, with its place and value."""
+    ct, pet = write_pet_and_ct(tmp_path, "Fused")
+    point, value = _fused(viewer, "Fused", ct, pet)
+    assert value == pytest.approx(8.0)
+    # The marker is 5 x 7.5 mm in its slice: half of it, and the 3 mm between slices.
+    np.testing.assert_allclose(point, marked("axial").markers["second"], atol=4.0)
+
+
+def test_from_real_files_to_a_fused_picture(viewer, real_data) -> None:
     """PET over CT of one patient (sarcoma STS_001, TCIA, CC BY 3.0): colours, and the values of the files."""
     folder = real_data("dicom/petct_mr_sts001")
-    pet = middle_slices(folder / "PET", 15)
+    ct, pet = (middle_slices(folder / name, 15) for name in ("CT", "PET"))
+    _, value = _fused(viewer, "STS_001", ct, pet)
+    assert value > 2.5, "the brightest colour is where uptake is high"
+
+
+def _fused(viewer, patient: str, ct: list[Path], pet: list[Path]) -> tuple[np.ndarray, float]:
+    """Go from the files to PET over CT in three planes; patient point and value of the brightest colour."""
     viewer.open("/")
-    viewer.add(*middle_slices(folder / "CT", 15), *pet)
-    viewer.read_study("STS_001")
+    viewer.add(*ct, *pet)
+    viewer.read_study(patient)
     assert "CT" in viewer.text("series")
     viewer.page.click("button:text-is('Three planes')")
     viewer.drawn("sagittal")
@@ -42,12 +57,11 @@ def test_from_files_to_a_fused_picture(viewer, real_data) -> None:
     for plane in ("axial", "coronal", "sagittal"):
         picture = viewer.picture(plane).astype(int)
         assert (picture[..., 0] - picture[..., 2] > 60).mean() > 0.01, f"no hot colours in {plane}"
-    hottest = _hottest(viewer.picture("axial"))
-    viewer.hover("axial", *hottest)
+    viewer.hover("axial", *_hottest(viewer.picture("axial")))
     shown = viewer.text("probe", "axial")
-    value = float(SUV_TEXT.search(shown).group(1))
-    assert value == pytest.approx(_suv_at(pet, _position(shown)), rel=2e-3)
-    assert value > 2.5, "the brightest colour is where uptake is high"
+    point, value = _position(shown), float(SUV_TEXT.search(shown).group(1))
+    assert value == pytest.approx(_suv_at(pet, point), rel=2e-3)
+    return point, value
 
 
 def _hottest(picture: np.ndarray) -> tuple[float, float]:
