@@ -7,9 +7,14 @@ PORT ?= 8470
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps
 
-.PHONY: install run test test-all lint types bench validate docs lock clean
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-all lint bench validate docs lock clean
 
-install: .install/program .install/viewer
+help: ## this list
+	@echo "make TARGET, where TARGET is one of"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: .install/program .install/viewer ## install Pellucid and its viewer into .venv
 
 .install/environment: requirements/runtime.lock requirements/build.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pellucid needs Python 3.11 or newer; this is " + sys.version)'
@@ -35,19 +40,16 @@ VIEWER_SOURCES := $(shell find viewer -type f -not -path '*/node_modules/*' 2>/d
 	@sh tools/install_system_packages.sh
 	@touch $@
 
-# Start Pellucid; the first start scans the demonstration patient.
-run: install
+run: install ## start Pellucid (DATA=folder PORT=number); the first start scans the demonstration patient
 	@exec $(BIN)/pellucid demo --data $(DATA) --port $(PORT)
 
-# The tests that every change must pass.
-test: .install/development .install/viewer
+test: .install/development .install/viewer ## the tests that every change must pass (ARGS: for pytest)
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-# Those and the long ones.
-test-all: .install/development .install/viewer
+test-all: .install/development .install/viewer ## those and the long ones
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: .install/development
+lint: .install/development ## ruff, strict mypy, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -60,21 +62,17 @@ lint: .install/development
 	@sh tools/install_system_packages.sh bart
 	@touch $@
 
-# Pellucid beside its peers, in one run on one machine: benchmarks/results.json and docs/benchmarks.md.
-bench: .install/development .bench/environment
+bench: .install/development .bench/environment ## Pellucid beside its peers on this machine: docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-# Every comparison with truth, real data, published references and peers: docs/validation.md.
-validate: .install/development
+validate: .install/development ## every comparison with truth, real data, references and peers: docs/validation.md
 	@$(BIN)/python -m validation $(ARGS)
 
-# The pictures in docs/, made by the program.
-docs: .install/development .install/viewer
+docs: .install/development .install/viewer ## the pictures in docs/, made by the program
 	@for script in docs/make_pictures/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
 
-# New exact versions for requirements/*.lock.
-lock: .install/development
+lock: .install/development ## new exact versions for requirements/*.lock
 	@sh tools/lock.sh
 
-clean:
+clean: ## take away what make installed and built
 	rm -rf .venv .install .bench src/pellucid/server/static viewer/node_modules

@@ -237,7 +237,10 @@ def test_description_is_plain_data(folder):
     signal, *images = found
     assert signal["kind"] == "signal"
     assert signal["default_method"] == "amplify"
-    assert signal["methods"] == [{"name": "amplify", "title": "Amplify", "parameters": {"gain": 2.0}}]
+    (method,) = signal["methods"]
+    assert (method["name"], method["title"]) == ("amplify", "Amplify")
+    (gain,) = method["parameters"]
+    assert (gain["name"], gain["default"], gain["minimum"], gain["description"]) == ("gain", 2.0, 0, "factor")
     ct = next(image for image in images if image["modality"] == "CT")
     assert ct["unit"] == "[hnsf'U]"
     assert ct["slices, rows, columns"] == [4, 9, 11]

@@ -57,6 +57,8 @@ class Parameter:
         """What a value must be, in words."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
+        if self.kind == "boolean":
+            return "true or false"
         low, high = self.about.minimum, self.about.maximum
         limits = [f">= {low:g}" if low is not None else "", f"<= {high:g}" if high is not None else ""]
         article = "an" if self.kind == "integer" else "a"
@@ -74,7 +76,7 @@ class Parameter:
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
         result = value if isinstance(value, bool) else words.get(str(value).lower())
         if result is None:
-            raise InvalidInputError(f"is {value!r}; expected true or false", field=self.name)
+            raise InvalidInputError(f"is {value!r}; expected {self.expected()}", field=self.name)
         return result
 
     def _checked_number(self, value: Any) -> int | float:

@@ -130,7 +130,10 @@ def require_place(kind: type, target: str | Path) -> None:
     name = target.name.lower()
     if issubclass(kind, Acquisition):
         if not name.endswith(CONTAINER):
-            raise InvalidInputError(f"is no place for a raw signal; expected a name ending in {CONTAINER}", file=target)
+            raise InvalidInputError(
+                f"is no place for a raw signal; expected a name ending in {CONTAINER}, or reconstruct it to an image",
+                file=target,
+            )
     elif not issubclass(kind, Image):
         raise InvalidInputError(f"is a {kind.__name__}; expected a signal or an image", field="thing")
     elif name.endswith(_NO_FOLDERS) and not name.endswith(_NIFTI) and not target.is_dir():
@@ -359,7 +362,7 @@ def _describe_signal(raw: Acquisition, source: str) -> dict[str, Any]:
         {
             "name": method.name,
             "title": method.title,
-            "parameters": {parameter.name: parameter.default for parameter in method.parameters},
+            "parameters": [parameter.to_json() for parameter in method.parameters],
         }
         for method in owner.methods_for(raw)
     ]

@@ -1,13 +1,21 @@
 """The command line: exit codes, one-line errors, start-up time."""
 
 import json
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pellucid import container
 from pellucid.cli.app import run
+from pellucid.cli.display import parameter_table
+from pellucid.image import axial_affine
+from pellucid.modalities.mr import KSpace
+from pellucid.modality import all_modalities, modality
 
 
 def call(*arguments, cwd=None):
@@ -48,6 +56,8 @@ def test_help_imports_nothing_heavy():
         (["convert", "missing.dcm", "-o", "x.nii.gz"], "missing.dcm"),
         (["scan"], "modality/protocol"),
         (["scan", "mr/nothing", "-o", "x.pellucid.h5"], "known:"),
+        (["scan", "--list", "mr/t1_gr"], "did you mean 't1_gre'"),
+        (["scan", "--list", "xrya"], "did you mean 'xray'"),
         (["scan", "nothing/t1_gre", "-o", "x.pellucid.h5"], "known: mr, nuclear, xray"),
         (["scan", "mr/t1_gre", "-o", "x.pellucid.h5", "--anatomy", "brian"], "did you mean 'brain'"),
         (["scan", "mr/t1_gre", "-o", "x.pellucid.h5", "--set", "flip"], "expected name=value"),
@@ -106,3 +116,114 @@ def test_absurd_settings_are_refused_by_their_range(protocol, setting, tmp_path,
     line = capsys.readouterr().err.splitlines()[-1]
     assert f"{name}: is '{value}'; expected" in line
     assert "<=" in line
+
+
+def listed(capsys, *arguments):
+    assert run(["scan", "--list", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_every_protocol_is_listed_and_every_setting_explained(capsys):
+    text = listed(capsys)
+    for owner in all_modalities():
+        for protocol in owner.protocols:
+            assert f"  {owner.key}/{protocol.name}: {protocol.title}\n" in text
+            for parameter in protocol.parameters:
+                assert parameter.about.description in text
+                value = str(parameter.default).lower() if parameter.default in (None, True, False) else None
+                given = value or str(parameter.default)
+                assert f"{parameter.name}={given}" in text or f"{parameter.name} = {given} " in text, parameter.name
+
+
+def test_one_protocol_is_listed_with_its_own_values(capsys):
+    lines = listed(capsys, "mr/t2_se").splitlines()
+    assert lines[0].startswith("mr/t2_se: T2-weighted")
+    rows = {line.split()[0]: line for line in lines[1:]}
+    assert set(rows) == {parameter.name for parameter in modality("mr").protocol("t2_se").parameters}
+    assert rows["echo_time_ms"].split(maxsplit=7)[1:] == [
+        "=",
+        "95.0",
+        "ms",
+        "0.1",
+        "to",
+        "10000",
+        "Time from excitation to echo",
+    ]
+    assert "whole | none" in rows["slices"]
+    assert "spoiled_gradient_echo | spin_echo | inversion_recovery" in rows["sequence"]
+
+
+def test_ranges_in_words():
+    def about(**more):
+        row = {"name": "n", "default": None, "unit": "1", "description": "d", "choices": [], "kind": "number"}
+        (line,) = parameter_table([{**row, "optional": False, "minimum": None, "maximum": None, **more}])
+        return line.strip()
+
+    assert about() == "n = none    any number  d"
+    assert about(minimum=0, unit="mm", default=1.5) == "n = 1.5  mm  >= 0  d"
+    assert about(maximum=1e6, optional=True) == "n = none    <= 1e+06 | none  d"
+    assert about(kind="boolean", default=True) == "n = true    true | false  d"
+
+
+def help_of(command):
+    """The help as one line of words."""
+    text = call(command, "--help").stdout
+    return " ".join(text.replace("│", " ").split())
+
+
+def test_help_says_which_input_gives_which_output():
+    convert, reconstruct = help_of("convert"), help_of("reconstruct")
+    assert "For an image: a folder (for a DICOM series), .nii.gz or .nii. For a raw signal: .pellucid.h5." in convert
+    assert "A raw signal, or a folder with one" in reconstruct
+    assert "Not an image." in reconstruct
+    assert "A folder (for a DICOM series), or a NIfTI file: .nii.gz, .nii." in reconstruct
+    for owner in all_modalities():
+        for reader in owner.readers:
+            assert SAID_AS[reader.name] in reconstruct
+
+
+# What the help calls each raw format that there is.
+SAID_AS = {
+    "data_exchange": "Data Exchange HDF5 (CT)",
+    "ismrmrd": "ISMRMRD",
+    "twix": "Siemens twix .dat",
+    "cfl": "BART .cfl with .hdr",
+    "npy": "array .npy",
+    "interfile": "Interfile",
+    "petlink": "list mode (PET)",
+}
+
+
+def test_information_as_json_explains_the_parameters(tmp_path, capsys):
+    container.write(small_signal(), tmp_path / "a.pellucid.h5")
+    assert run(["info", str(tmp_path), "--json"]) == 0
+    (signal,) = json.loads(capsys.readouterr().out)["found"]
+    methods = {method.name: method for method in modality("mr").methods}
+    assert signal["methods"]
+    for method in signal["methods"]:
+        assert method["parameters"] == json.loads(json.dumps([p.to_json() for p in methods[method["name"]].parameters]))
+    assert run(["info", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    for parameter in methods["fft"].parameters:
+        (line,) = {line.strip() for line in text.splitlines() if parameter.about.description in line}
+        assert line.startswith(f"{parameter.name} = ")
+
+
+def small_signal():
+    return KSpace(
+        samples=np.ones((1, 1, 1, 8, 8), np.complex64),
+        affine=axial_affine((1, 8, 8), (5.0, 2.0, 2.0)),
+        image_shape=(1, 8, 8),
+        encoded_fov_mm=(5.0, 16.0, 16.0),
+        sampled=np.ones((1, 8, 1), bool),
+    )
+
+
+def test_make_lists_its_targets():
+    root = Path(__file__).parents[2]
+    makefile = (root / "Makefile").read_text()
+    for command in (["make", "help"], ["make"]):
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+        named = [line.split()[0] for line in done.stdout.splitlines()[1:]]
+        (declared,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+        assert named == declared.split()

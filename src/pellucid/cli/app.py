@@ -27,11 +27,28 @@ app = typer.Typer(
 
 _ANATOMIES = ("brain", "torso")
 
-File = Annotated[Path, Argument(help="A raw signal, an image or a folder of them.", show_default=False)]
-Output = Annotated[
+_SIGNAL_FORMATS = (
+    "Data Exchange HDF5 (CT); ISMRMRD, Siemens twix .dat, BART .cfl with .hdr, array .npy (MR); Interfile, "
+    "list mode (PET); .pellucid.h5 (all)"
+)
+File = Annotated[
+    Path, Argument(help="A raw signal, an image (DICOM, NIfTI) or a folder with them.", show_default=False)
+]
+SignalFile = Annotated[
+    Path,
+    Argument(help=f"A raw signal, or a folder with one: {_SIGNAL_FORMATS}. Not an image.", show_default=False),
+]
+ImageOutput = Annotated[
+    Path,
+    Option("--output", "-o", help="A folder (for a DICOM series), or a NIfTI file: .nii.gz, .nii.", show_default=False),
+]
+ConvertedOutput = Annotated[
     Path,
     Option(
-        "--output", "-o", help="A folder (DICOM series), or a file: .nii.gz, .nii, .pellucid.h5.", show_default=False
+        "--output",
+        "-o",
+        help="For an image: a folder (for a DICOM series), .nii.gz or .nii. For a raw signal: .pellucid.h5.",
+        show_default=False,
     ),
 ]
 Settings = Annotated[
@@ -67,9 +84,11 @@ def run(arguments: list[str]) -> int:
 
 @app.command()
 def reconstruct(
-    file: File,
-    output: Output,
-    method: Annotated[str | None, Option(help="The method's name; `pellucid info FILE` lists them.")] = None,
+    file: SignalFile,
+    output: ImageOutput,
+    method: Annotated[
+        str | None, Option(help="The method's name; `pellucid info FILE` lists them with their parameters.")
+    ] = None,
     settings: Settings = None,
 ) -> None:
     """Make an image from a raw signal."""
@@ -82,7 +101,9 @@ def reconstruct(
     verbs.require_place(Image, output)
     raw = verbs.read(file)
     if not isinstance(raw, Acquisition):
-        raise InvalidInputError("holds an image; expected a raw signal. Use `pellucid convert`?", file=file)
+        raise InvalidInputError(
+            "holds an image; expected a raw signal. `pellucid convert` writes images in other formats", file=file
+        )
     with bar("reconstruct") as progress:
         image = verbs.reconstruct(raw, method, progress=progress, **parameters)
     _say_saved(verbs.save(image, output))
@@ -90,12 +111,16 @@ def reconstruct(
 
 @app.command()
 def scan(
-    protocol: Annotated[str, Argument(help="modality/protocol, such as mr/t1_gre; --list shows all.")] = "",
+    protocol: Annotated[
+        str, Argument(help="modality/protocol, such as mr/t1_gre; --list shows all.", show_default=False)
+    ] = "",
     output: Annotated[Path | None, Option("--output", "-o", help="The file to write: *.pellucid.h5.")] = None,
     anatomy: Annotated[str, Option(help=f"The digital patient: {' or '.join(_ANATOMIES)}.")] = "brain",
     seed: Annotated[int, Option(help="Seed of the noise.", min=0)] = 0,
     settings: Settings = None,
-    show: Annotated[bool, Option("--list", help="List the protocols and their settings.")] = False,
+    show: Annotated[
+        bool, Option("--list", help="List the protocols and their settings; with a protocol, its own values.")
+    ] = False,
 ) -> None:
     """Scan a digital patient: make a raw signal."""
     from pellucid import anatomy as anatomies
@@ -142,8 +167,11 @@ def info(
 
 
 @app.command()
-def convert(file: File, output: Output) -> None:
-    """Write an image or a raw signal in another format."""
+def convert(file: File, output: ConvertedOutput) -> None:
+    """Write an image or a raw signal in another format.
+
+    An image (DICOM, NIfTI) becomes a DICOM series or NIfTI; a raw signal of any known format becomes .pellucid.h5.
+    """
     from pellucid import verbs
 
     _say_saved(verbs.save(verbs.read(file), output))
