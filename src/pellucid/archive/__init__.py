@@ -16,8 +16,12 @@ from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.query import Match, Query
 from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSource
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
+from pellucid.archive.view import View
+from pellucid.archive.visibility import EVERYTHING, NOTHING, Visible
 
 __all__ = [
+    "EVERYTHING",
+    "NOTHING",
     "AcquisitionLabel",
     "AcquisitionRecord",
     "Archive",
@@ -30,4 +34,6 @@ __all__ = [
     "SeriesSource",
     "StoreRefusedError",
     "Stored",
+    "View",
+    "Visible",
 ]

@@ -81,13 +81,7 @@ class Batch:
             name = self._put(source)
             parsed.instance.update(object_sha256=name, object_size=size)
             self._staged.parsed[parsed.sop_instance_uid] = parsed
-        return Stored(
-            study_instance_uid=parsed.study_instance_uid,
-            series_instance_uid=parsed.series_instance_uid,
-            sop_instance_uid=parsed.sop_instance_uid,
-            sop_class_uid=parsed.sop_class_uid,
-            new=new,
-        )
+        return _stored(parsed, new=new)
 
     def add_acquisition(self, file: Path, label: AcquisitionLabel) -> str:
         """Add a raw signal's file; its id."""
@@ -124,11 +118,13 @@ class Batch:
         named: set[str] = set()
         try:
             with self._archive.writing() as session:
-                inserted = {p.instance["object_sha256"] for p in staged.parsed.values() if _insert(session, p)}
+                new = [parsed for parsed in staged.parsed.values() if _insert(session, parsed)]
+                inserted = {parsed.instance["object_sha256"] for parsed in new}
                 session.add_all(staged.rows)
                 self._require_objects(staged.held)
                 session.flush()
                 session.add_all(staged.sources.values())
+                self._tell_listeners(session, [_stored(parsed, new=True) for parsed in new])
                 inserted |= {row.object_sha256 for row in staged.rows}
             named = inserted
         finally:
@@ -149,6 +145,12 @@ class Batch:
             self.commit()
         else:
             self.discard()
+
+    def _tell_listeners(self, session: Session, stored: list[Stored]) -> None:
+        if stored:
+            session.flush()
+            for listener in self._archive.on_store:
+                listener(session, stored)
 
     def _require_objects(self, names: list[str]) -> None:
         """The index must never name an object that is not there."""
@@ -174,6 +176,16 @@ class Batch:
                 break
         with self._archive.reading() as session:
             return _is_new_in_index(session, parsed)
+
+
+def _stored(parsed: Parsed, *, new: bool) -> Stored:
+    return Stored(
+        study_instance_uid=parsed.study_instance_uid,
+        series_instance_uid=parsed.series_instance_uid,
+        sop_instance_uid=parsed.sop_instance_uid,
+        sop_class_uid=parsed.sop_class_uid,
+        new=new,
+    )
 
 
 def _is_new_in_index(session: Session, parsed: Parsed) -> bool:

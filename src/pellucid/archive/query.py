@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS, tag_of
 from pellucid.archive.matching import Condition, Kind, condition
 from pellucid.archive.schema import InstanceRow, SeriesRow, StudyRow
+from pellucid.archive.visibility import EVERYTHING, Visible
 
 Level = Literal["study", "series", "instance"]
 LEVELS: tuple[Level, ...] = ("study", "series", "instance")
@@ -125,9 +126,10 @@ class Query:
         return _other_target(keyword, allowed)
 
 
-def run(session: Session, query: Query) -> list[Match]:
-    """The matches of `query`."""
-    rows = [tuple(row) for row in session.execute(query.statement())]
+def run(session: Session, query: Query, visible: Visible = EVERYTHING) -> list[Match]:
+    """The matches of `query` among what is visible."""
+    seen = visible.conditions(StudyRow.study_instance_uid)
+    rows = [tuple(row) for row in session.execute(query.statement().where(*seen))]
     studies = _study_counts(session, {row[0].study_instance_uid for row in rows})
     series = _series_counts(session, {row[1].series_instance_uid for row in rows if len(row) > 1})
     return [_match(row, studies, series) for row in rows]

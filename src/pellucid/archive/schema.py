@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest migration: a database at this version needs none."""
 
 UID = String(64)
@@ -111,3 +111,12 @@ class SeriesSourceRow(Base):
     acquisition_id: Mapped[str] = mapped_column(ForeignKey("acquisitions.id"), index=True)
     method: Mapped[str] = mapped_column(Text)
     parameters: Mapped[str] = mapped_column(Text)
+
+
+class StudyProjectRow(Base):
+    """A study belongs to a project; who sees the project sees the study."""
+
+    __tablename__ = "study_projects"
+
+    study_instance_uid: Mapped[str] = mapped_column(ForeignKey("studies.study_instance_uid"), primary_key=True)
+    project: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)

@@ -14,9 +14,10 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, HTJ2KLossless, HTJ2KLosslessRPCL
 
-from pellucid.archive import Archive, InstanceRecord
+from pellucid.archive import InstanceRecord, View
 from pellucid.archive.dicom_json import UNREADABLE
 from pellucid.archive.metadata import NATIVE_SYNTAXES, quiet_pydicom
+from pellucid.dicomweb.packed_frames import is_packed, packed_frame
 from pellucid.dicomweb.problems import RequestError
 
 HTJ2K_SYNTAXES = (str(HTJ2KLossless), str(HTJ2KLosslessRPCL))
@@ -60,7 +61,7 @@ class Frame:
 class Pixels:
     """The pixels of one instance; frames count from 0."""
 
-    def __init__(self, archive: Archive, record: InstanceRecord) -> None:
+    def __init__(self, archive: View, record: InstanceRecord) -> None:
         if not record.pixel_tag:
             raise RequestError(404, "the instance has no pixel data")
         self._archive = archive
@@ -163,6 +164,8 @@ class Pixels:
 
 def decode(dataset: pydicom.FileDataset, frame: int) -> Frame:
     """A frame of an open data set as numbers as stored (no rescale), colour as RGB."""
+    if is_packed(dataset):
+        return Frame(packed_frame(dataset, frame), str(dataset.PhotometricInterpretation))
     decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
     array, properties = decoder.as_array(dataset, index=frame)
     return Frame(array, str(properties["photometric_interpretation"]))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.uid import SegmentationStorage
 
 from pellucid.dicomweb.accept import MediaRange, not_acceptable
 from pellucid.dicomweb.pixels import Frame, Pixels, decode
@@ -20,6 +21,7 @@ from pellucid.dicomweb.problems import RequestError
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
 _FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 _LARGEST = 8192
+_LOOKED_AT = 32
 THUMBNAIL = 128
 """Longer side of a thumbnail."""
 
@@ -74,8 +76,17 @@ def render(pixels: Pixels, frame: int, rendering: Rendering) -> bytes:
 
 
 def representative_frame(pixels: Pixels) -> int:
-    """The frame that stands for all: the middle one."""
-    return (pixels.record.number_of_frames - 1) // 2
+    """The frame that stands for all: the middle one; of a segmentation, whose frames may be nearly empty, the fullest.
+
+    Of a segmentation at most 32 frames are looked at, at equal distances.
+    """
+    count = pixels.record.number_of_frames
+    if pixels.record.sop_class_uid != SegmentationStorage or count == 1:
+        return (count - 1) // 2
+    candidates = np.unique(np.linspace(0, count - 1, min(count, _LOOKED_AT)).round().astype(int)).tolist()
+    with pixels.opened() as dataset:
+        marked = [np.count_nonzero(decode(dataset, index).array) for index in candidates]
+    return int(candidates[int(np.argmax(marked))])
 
 
 def _displayed(frame: Frame, dataset: Dataset, index: int, window: Window | None) -> NDArray[np.uint8]:
@@ -106,7 +117,7 @@ def _windowed(
     if window is None and "VOILUTSequence" in dataset:
         return _looked_up(values, dataset)
     if window is None:
-        window = _window_of_content(values, stored, dataset)
+        window = _window_of_segments(dataset) or _window_of_content(values, stored, dataset)
     return _through(values, window)
 
 
@@ -138,6 +149,14 @@ def _own_window(dataset: Dataset, index: int) -> Window | None:
     if centre is None or width is None or width <= 0:
         return None
     return Window(centre, width, str(source.get("VOILUTFunction") or "LINEAR"))
+
+
+def _window_of_segments(dataset: Dataset) -> Window | None:
+    """Of a segmentation: from nothing to wholly within the segment (PS3.3 C.8.20.2)."""
+    if dataset.get("SegmentationType") not in ("BINARY", "FRACTIONAL"):
+        return None
+    full = float(dataset.get("MaximumFractionalValue") or 1)
+    return Window(full / 2, full, "LINEAR_EXACT")
 
 
 def _window_of_content(values: NDArray[Any], stored: NDArray[Any], dataset: Dataset) -> Window:

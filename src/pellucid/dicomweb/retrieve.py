@@ -11,7 +11,7 @@ import pydicom
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 from starlette.responses import Response, StreamingResponse
 
-from pellucid.archive import Archive, InstanceRecord
+from pellucid.archive import InstanceRecord, View
 from pellucid.archive.dicom_json import PIXEL_TAGS, UNREADABLE, little_endian
 from pellucid.archive.metadata import NATIVE_SYNTAXES, quiet_pydicom
 from pellucid.dicomweb.accept import ANY, MULTIPART, MediaRange, not_acceptable
@@ -24,7 +24,7 @@ DICOM_JSON = "application/dicom+json"
 _EXPLICIT = str(ExplicitVRLittleEndian)
 
 
-def instances(archive: Archive, records: list[InstanceRecord], ranges: list[MediaRange], base: str) -> Response:
+def instances(archive: View, records: list[InstanceRecord], ranges: list[MediaRange], base: str) -> Response:
     """Whole instances as multipart/related; one instance also as a single part."""
     for wanted in ranges:
         if not wanted.allows(DICOM) or (not wanted.multipart and len(records) > 1):
@@ -83,7 +83,7 @@ def frame_numbers(text: str, count: int) -> list[int]:
     return numbers
 
 
-def bulk_data(archive: Archive, record: InstanceRecord, path: str, ranges: list[MediaRange], location: str) -> Response:
+def bulk_data(archive: View, record: InstanceRecord, path: str, ranges: list[MediaRange], location: str) -> Response:
     """The value of one element: `path` is its tag, below sequences with item numbers ("00081140/0/00091002")."""
     if not re.fullmatch(r"[0-9A-Fa-f]{8}(/[0-9]{1,6}/[0-9A-Fa-f]{8})*", path):
         raise RequestError(400, f"bulk data {path!r}; expected a tag, such as 7FE00010")
@@ -124,7 +124,7 @@ def _frame_encoding(pixels: Pixels, wanted: MediaRange) -> tuple[str, str, Calla
     return None
 
 
-def _instance(archive: Archive, record: InstanceRecord, syntax: str, base: str) -> Part:
+def _instance(archive: View, record: InstanceRecord, syntax: str, base: str) -> Part:
     location = (
         f"{base}/studies/{record.study_instance_uid}/series/{record.series_instance_uid}"
         f"/instances/{record.sop_instance_uid}"
@@ -163,7 +163,7 @@ def _swap(dataset: pydicom.Dataset) -> None:
             element.value = little_endian(element)
 
 
-def _bulk_value(archive: Archive, record: InstanceRecord, path: str) -> bytes:
+def _bulk_value(archive: View, record: InstanceRecord, path: str) -> bytes:
     if path.upper() == record.pixel_tag:
         pixels = Pixels(archive, record)
         return b"".join(pixels.samples(frame) for frame in range(record.number_of_frames))

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from pellucid.archive import Archive, InstanceRecord, ObjectDamagedError
+from pellucid.access import LOCAL, Caller, Permission, PermissionDeniedError
+from pellucid.archive import Archive, InstanceRecord, ObjectDamagedError, View
 from pellucid.archive.query import Level
 from pellucid.dicomweb import codecs, retrieve, storing
 from pellucid.dicomweb.accept import MediaRange, accepted
@@ -77,7 +78,7 @@ class _Service:
                 if name in request.path_params
             }
             search = Search(level, fixed, request.query_params.multi_items())
-            results, warnings = search.results(self._archive.find(search.query), _base(request))
+            results, warnings = search.results(self._view(request, Permission.FIND).find(search.query), _base(request))
             headers = {"Warning": ", ".join(f'299 pellucid "{text}"' for text in warnings)} if warnings else {}
             if not results:
                 return Response(status_code=204, headers=headers)
@@ -88,6 +89,7 @@ class _Service:
 
     async def store(self, request: Request) -> Response:
         try:
+            caller_of(request).require(Permission.STORE)
             return await storing.store(
                 self._archive,
                 self._limits,
@@ -98,18 +100,20 @@ class _Service:
             )
         except RequestError as error:
             return problem(error)
+        except PermissionDeniedError as error:
+            return problem(RequestError(403, str(error)))
 
     def instances(self, request: Request) -> Response:
-        return retrieve.instances(self._archive, self._found(request), _ranges(request), _base(request))
+        return retrieve.instances(self._view(request), self._found(request), _ranges(request), _base(request))
 
     def metadata(self, request: Request) -> Response:
-        texts = self._archive.attributes(*_place(request))
+        texts = self._view(request).attributes(*_place(request))
         if not texts:
             raise _not_found(request)
         return retrieve.metadata(texts, _ranges(request), _base(request))
 
     def frames(self, request: Request) -> Response:
-        pixels = Pixels(self._archive, self._found(request)[0])
+        pixels = Pixels(self._view(request), self._found(request)[0])
         numbers = retrieve.frame_numbers(request.path_params["frames"], pixels.record.number_of_frames)
         location = f"{_base(request)}{_local_path(request).rpartition('/')[0]}"
         return retrieve.frames(pixels, numbers, _ranges(request), location)
@@ -117,7 +121,7 @@ class _Service:
     def bulk_data(self, request: Request) -> Response:
         location = f"{_base(request)}{_local_path(request)}"
         return retrieve.bulk_data(
-            self._archive, self._found(request)[0], request.path_params["path"], _ranges(request), location
+            self._view(request), self._found(request)[0], request.path_params["path"], _ranges(request), location
         )
 
     def rendered(self, request: Request) -> Response:
@@ -134,7 +138,7 @@ class _Service:
         with_pixels = [record for record in self._found(request) if record.pixel_tag]
         if not with_pixels:
             raise RequestError(404, "there are no pixels to show")
-        pixels = Pixels(self._archive, with_pixels[(len(with_pixels) - 1) // 2])
+        pixels = Pixels(self._view(request), with_pixels[(len(with_pixels) - 1) // 2])
         if "frames" in request.path_params:
             numbers = retrieve.frame_numbers(request.path_params["frames"], pixels.record.number_of_frames)
             if len(numbers) > 1:
@@ -144,11 +148,23 @@ class _Service:
             frame = representative_frame(pixels)
         return Response(render(pixels, frame, rendering), media_type=rendering.media_type)
 
+    def _view(self, request: Request, needed: Permission = Permission.READ) -> View:
+        """The archive as this caller sees it."""
+        caller = caller_of(request)
+        caller.require(needed)
+        return self._archive.seen_by(caller.visible)
+
     def _found(self, request: Request) -> list[InstanceRecord]:
-        records = self._archive.instances(*_place(request))
+        records = self._view(request).instances(*_place(request))
         if not records:
             raise _not_found(request)
         return records
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sent the request, as the server in front of this service found out."""
+    caller: Caller = request.scope.get("pellucid.caller", LOCAL)
+    return caller
 
 
 def problem(error: RequestError) -> Response:
@@ -162,6 +178,8 @@ def _answering(handler: Handler) -> Handler:
             return handler(request)
         except RequestError as error:
             return problem(error)
+        except PermissionDeniedError as error:
+            return problem(RequestError(403, str(error)))
         except InvalidInputError as error:
             return problem(RequestError(400, str(error)))
         except ObjectDamagedError as error:

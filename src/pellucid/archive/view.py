@@ -1,0 +1,149 @@
+"""Reading the archive: only what one caller may see."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from pellucid.archive import query as queries
+from pellucid.archive.database import Database
+from pellucid.archive.objects import ObjectDamagedError, Objects
+from pellucid.archive.query import Match, Query
+from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSource
+from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow
+from pellucid.archive.visibility import Visible
+
+_RECORD_COLUMNS = [
+    getattr(InstanceRow, name) for name in InstanceRecord.__dataclass_fields__ if name != "study_instance_uid"
+]
+
+
+class View:
+    """The archive as one caller sees it; what is not visible is as if it were not there."""
+
+    def __init__(self, database: Database, objects: Objects, visible: Visible) -> None:
+        self._database = database
+        self.objects = objects
+        self.visible = visible
+
+    def find(self, query: Query) -> list[Match]:
+        """Studies, series or instances that match."""
+        with self.reading() as session:
+            return queries.run(session, query, self.visible)
+
+    def instances(
+        self, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+    ) -> list[InstanceRecord]:
+        """The instances of a study, of one of its series, or one of them; empty where there are none."""
+        statement = (
+            select(SeriesRow.study_instance_uid, *_RECORD_COLUMNS)
+            .join(SeriesRow, SeriesRow.series_instance_uid == InstanceRow.series_instance_uid)
+            .where(*self._place(study_uid, series_uid, sop_uid))
+            .order_by(SeriesRow.series_number, SeriesRow.series_instance_uid, InstanceRow.instance_number)
+        )
+        with self.reading() as session:
+            return [InstanceRecord(**row) for row in session.execute(statement).mappings()]
+
+    def attributes(self, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None) -> list[str]:
+        """The DICOM JSON of each of these instances, as text: bulk data URIs begin at the service's root."""
+        statement = (
+            select(InstanceRow.attributes)
+            .join(SeriesRow, SeriesRow.series_instance_uid == InstanceRow.series_instance_uid)
+            .where(*self._place(study_uid, series_uid, sop_uid))
+            .order_by(SeriesRow.series_number, SeriesRow.series_instance_uid, InstanceRow.instance_number)
+        )
+        with self.reading() as session:
+            return list(session.scalars(statement))
+
+    def fetch(self, record: InstanceRecord) -> bytes:
+        """The bytes of an instance as they were received, their checksum verified."""
+        return self.objects.get(record.object_sha256)
+
+    def acquisitions(self) -> list[AcquisitionRecord]:
+        """All raw signals, the newest first."""
+        statement = (
+            select(AcquisitionRow)
+            .where(*self.visible.conditions(AcquisitionRow.study_instance_uid))
+            .order_by(AcquisitionRow.created.desc(), AcquisitionRow.id)
+        )
+        with self.reading() as session:
+            return _with_series(session, list(session.scalars(statement)))
+
+    def acquisition(self, acquisition_id: str) -> AcquisitionRecord | None:
+        """One raw signal."""
+        with self.reading() as session:
+            row = self._acquisition_row(session, acquisition_id)
+            return _with_series(session, [row])[0] if row else None
+
+    def acquisition_file(self, acquisition_id: str) -> Path | None:
+        """The file of a raw signal, to be read only."""
+        with self.reading() as session:
+            row = self._acquisition_row(session, acquisition_id)
+        if row is None:
+            return None
+        path = self.objects.path(row.object_sha256)
+        if not path.is_file():
+            raise ObjectDamagedError(f"object {row.object_sha256} is missing")
+        return path
+
+    def source_of(self, series_uid: str) -> SeriesSource | None:
+        """What a series was reconstructed from, where it was reconstructed here."""
+        statement = (
+            select(SeriesSourceRow)
+            .join(SeriesRow, SeriesRow.series_instance_uid == SeriesSourceRow.series_instance_uid)
+            .where(SeriesRow.series_instance_uid == series_uid)
+            .where(*self.visible.conditions(SeriesRow.study_instance_uid))
+        )
+        with self.reading() as session:
+            row = session.scalar(statement)
+        if row is None:
+            return None
+        return SeriesSource(acquisition_id=row.acquisition_id, method=row.method, parameters=json.loads(row.parameters))
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A session that reads; it sees everything, whatever this view does."""
+        return self._database.reading()
+
+    def _acquisition_row(self, session: Session, acquisition_id: str) -> AcquisitionRow | None:
+        visible = self.visible.conditions(AcquisitionRow.study_instance_uid)
+        return session.scalar(select(AcquisitionRow).where(AcquisitionRow.id == acquisition_id, *visible))
+
+    def _place(self, study_uid: str, series_uid: str | None, sop_uid: str | None) -> list[ColumnElement[bool]]:
+        return [*place(study_uid, series_uid, sop_uid), *self.visible.conditions(SeriesRow.study_instance_uid)]
+
+
+def place(study_uid: str, series_uid: str | None, sop_uid: str | None) -> list[ColumnElement[bool]]:
+    """Conditions for a study, a series or an instance; the series table must be joined."""
+    conditions: list[ColumnElement[bool]] = [SeriesRow.study_instance_uid == study_uid]
+    if series_uid is not None:
+        conditions.append(InstanceRow.series_instance_uid == series_uid)
+    if sop_uid is not None:
+        conditions.append(InstanceRow.sop_instance_uid == sop_uid)
+    return conditions
+
+
+def _with_series(session: Session, rows: list[AcquisitionRow]) -> list[AcquisitionRecord]:
+    series: dict[str, list[str]] = {row.id: [] for row in rows}
+    links = select(SeriesSourceRow.acquisition_id, SeriesSourceRow.series_instance_uid).join(
+        SeriesRow, SeriesRow.series_instance_uid == SeriesSourceRow.series_instance_uid
+    )
+    for acquisition_id, uid in session.execute(links.order_by(SeriesRow.series_number, SeriesRow.received)):
+        if acquisition_id in series:
+            series[acquisition_id].append(uid)
+    return [
+        AcquisitionRecord(
+            id=row.id,
+            modality=row.modality,
+            description=row.description,
+            patient_name=row.patient_name,
+            study_instance_uid=row.study_instance_uid,
+            created=row.created,
+            object_size=row.object_size,
+            series_instance_uids=tuple(series[row.id]),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,56 @@
+"""Every resource answers only for what its caller may do and see."""
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+from tests.archive.samples import dicom, uid
+
+from pellucid import dicomweb
+from pellucid.access import Caller, Permission
+from pellucid.archive import Visible
+
+STUDY, SERIES, INSTANCE = f"studies/{uid(61)}", f"series/{uid(61, 1)}", f"instances/{uid(61, 1, 1)}"
+RESOURCES = [
+    STUDY,
+    f"{STUDY}/metadata",
+    f"{STUDY}/thumbnail",
+    f"{STUDY}/{SERIES}/{INSTANCE}/rendered",
+    f"{STUDY}/{SERIES}/{INSTANCE}/frames/1",
+    f"{STUDY}/{SERIES}/{INSTANCE}/bulkdata/7FE00010",
+]
+
+
+@pytest.fixture
+def client_of(archive):
+    archive.store(dicom(61))
+
+    def make(permissions, visible):
+        caller = Caller(name="someone", kind="account", permissions=frozenset(permissions), visible=visible)
+        inner = Starlette(routes=[Mount("/dicom-web", routes=dicomweb.routes(archive))])
+
+        async def app(scope, receive, send):
+            await inner({**scope, "pellucid.caller": caller}, receive, send)
+
+        return TestClient(app, base_url="http://localhost/dicom-web/")
+
+    return make
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_a_study_is_there_for_those_who_see_it_only(client_of, resource):
+    seeing = client_of([Permission.READ], Visible(studies=frozenset({uid(61)})))
+    assert seeing.get(resource).status_code == 200
+    assert client_of([Permission.READ], Visible()).get(resource).status_code == 404
+    refused = client_of([Permission.FIND], Visible(everything=True)).get(resource)
+    assert refused.status_code == 403
+    assert refused.json() == {"detail": "someone may not read"}
+
+
+def test_searching_and_storing_need_their_permissions(client_of):
+    reader = client_of([Permission.READ], Visible(everything=True))
+    assert reader.get("studies").status_code == 403
+    body = {"content": dicom(62), "headers": {"content-type": "application/dicom"}}
+    assert reader.post("studies", **body).status_code == 403
+    finder = client_of([Permission.FIND], Visible())
+    assert finder.get("studies").status_code == 204
