@@ -9,17 +9,26 @@ import pytest
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, SegmentationStorage
-from tests.archive.samples import dataset, file_bytes, uid
+from tests.archive.samples import dataset, uid
 
 from pellucid.dicomweb.packed_frames import DEFLATED_FRAMES
 
 SERIES = f"studies/{uid(1)}/series/{uid(1, 1)}"
+INSTANCE = f"instances/{uid(1, 1, 1)}"
 
 
 @pytest.fixture
 def store(archive):
-    def put(made):
-        archive.store(file_bytes(made))
+    def put(made, transfer_syntax=ExplicitVRLittleEndian):
+        made.file_meta = pydicom.dataset.FileMetaDataset()
+        made.file_meta.TransferSyntaxUID = transfer_syntax
+        made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
+        made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+        made.preamble = b"\0" * 128
+        target = io.BytesIO()
+        # pydicom does not know deflated frames: how the attributes are written must be said.
+        pydicom.dcmwrite(target, made, implicit_vr=False, little_endian=True, force_encoding=True)
+        archive.store(target.getvalue())
 
     yield put
     archive.delete(uid(1))
@@ -47,15 +56,13 @@ def deflated(data):
     return coded + b"\0" * (len(coded) % 2)
 
 
-def segmentation(frames, pack=None, syntax=ExplicitVRLittleEndian):
-    made = dataset(pixels=np.zeros(frames.shape[1:], np.uint16), modality="SEG")
-    for keyword in ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"):
-        if keyword in made:
-            delattr(made, keyword)
-    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = SegmentationStorage
+def segmentation(frames, pack=None):
+    made = dataset(
+        pixels=np.zeros(frames.shape[1:], np.uint16), Modality="SEG", RescaleSlope=None, RescaleIntercept=None
+    )
+    made.SOPClassUID = SegmentationStorage
     made.SegmentationType, made.NumberOfFrames = "BINARY", len(frames)
     made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = 1, 1, 0, 0
-    made.file_meta.TransferSyntaxUID = syntax
     if pack is None:
         packed = np.packbits(frames.ravel(), bitorder="little").tobytes()
         made.PixelData = packed + b"\0" * (len(packed) % 2)
@@ -76,9 +83,9 @@ def picture(client, path):
 )
 def test_every_frame_of_single_bits(client, store, pack, syntax):
     frames = masks()
-    store(segmentation(frames, pack, syntax))
+    store(segmentation(frames, pack), syntax)
     for index, frame in enumerate(frames, 1):
-        shown = picture(client, f"instances/{uid(1, 1, 1)}/frames/{index}/rendered")
+        shown = picture(client, f"{INSTANCE}/frames/{index}/rendered")
         np.testing.assert_array_equal(shown, 255 * frame)
 
 
@@ -91,20 +98,20 @@ def test_the_thumbnail_is_of_the_fullest_frame(client, store):
 
 def test_a_frame_that_is_wholly_marked_is_white(client, store):
     store(segmentation(np.ones((1, 8, 8), np.uint8)))
-    assert picture(client, "rendered").min() == 255
+    assert picture(client, f"{INSTANCE}/rendered").min() == 255
 
 
 def test_fractions(client, store):
-    made = dataset(pixels=np.array([[0, 50], [100, 200]], np.uint16), modality="SEG")
-    del made.RescaleSlope, made.RescaleIntercept
-    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = SegmentationStorage
+    values = np.array([[0, 50], [100, 200]], np.uint16)
+    made = dataset(pixels=values, Modality="SEG", RescaleSlope=None, RescaleIntercept=None)
+    made.SOPClassUID = SegmentationStorage
     made.SegmentationType, made.MaximumFractionalValue = "FRACTIONAL", 200
     store(made)
-    np.testing.assert_allclose(picture(client, "rendered"), [[0, 63.75], [127.5, 255]], atol=0.51)
+    np.testing.assert_allclose(picture(client, f"{INSTANCE}/rendered"), [[0, 63.75], [127.5, 255]], atol=0.51)
 
 
 def test_frames_that_are_cut_off_are_refused(client, store):
-    store(segmentation(masks(), lambda data: deflated(data[:-40]), DEFLATED_FRAMES))
+    store(segmentation(masks(), lambda data: deflated(data[:-40])), DEFLATED_FRAMES)
     response = client.get(f"{SERIES}/thumbnail")
     assert response.status_code == 406
     assert "cannot be decoded" in response.json()["detail"]
