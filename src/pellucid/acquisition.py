@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pellucid.errors import InvalidInputError
 from pellucid.image import Provenance
-from pellucid.study import StudyContext
+from pellucid.study import POSITION_ASSUMED, StudyContext
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class Acquisition(ABC):
     def __post_init__(self) -> None:
         self.validate()
 
+    @property
+    def position_assumed(self) -> bool:
+        """Whether the position in the patient is assumed, not known; images made from the signal say the same."""
+        return self.study.position_assumed
+
     @abstractmethod
     def validate(self) -> None:
         """Raise `InvalidInputError` naming the field where the parts contradict each other."""
@@ -61,6 +66,12 @@ class Acquisition(ABC):
     @abstractmethod
     def signal_views(self) -> list[SignalView]:
         """Pictures of the signal (a sinogram, log k-space magnitude …), the most telling first."""
+
+
+def summary_of(raw: Acquisition) -> dict[str, str]:
+    """The signal's own summary and, where its position is assumed, what that means."""
+    remark = {"Position": POSITION_ASSUMED.removeprefix("Position ")} if raw.position_assumed else {}
+    return raw.summary() | remark
 
 
 def require_shape(array: NDArray[Any], expected: tuple[int | None, ...], name: str, axes: str) -> None:

@@ -101,6 +101,11 @@ class Image:
         slice_, row, column = (float(v) for v in np.linalg.norm(self.affine[:3, :3], axis=0))
         return slice_, row, column
 
+    @property
+    def position_assumed(self) -> bool:
+        """Whether the position in the patient is assumed, not known: no side may be named then."""
+        return self.study.position_assumed
+
     @cached_property
     def geometry(self) -> highdicom.VolumeGeometry:
         """The voxel grid as `highdicom.VolumeGeometry` (which has the operations on grids)."""

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+POSITION_ASSUMED = (
+    "Position assumed: the raw data do not say how the subject lay in the scanner. Sides (left, right, front, back, "
+    "head, feet) and place are not known."
+)
+"""What users are told of data whose position in the patient is assumed."""
 
 
 def new_uid() -> str:
@@ -18,6 +24,9 @@ class StudyContext:
     Dates are `YYYYMMDD`, times `HHMMSS`, empty where unknown. `patient_position` is a DICOM defined term;
     coordinates are patient-based LPS whatever the position, and all series that share `frame_of_reference_uid`
     share one coordinate system.
+
+    `position_assumed`: nothing says how the patient or object lay, so the scanner's axes were taken for the
+    patient's; distances hold within this frame of reference, sides and places in a patient do not.
     """
 
     patient_id: str = ""
@@ -36,3 +45,8 @@ class StudyContext:
     institution_name: str = ""
     frame_of_reference_uid: str = field(default_factory=new_uid)
     patient_position: str = "HFS"
+    position_assumed: bool = False
+
+    def with_assumed_position(self) -> StudyContext:
+        """The same study where the position is assumed: no patient position, a frame of reference of its own."""
+        return replace(self, patient_position="", frame_of_reference_uid=new_uid(), position_assumed=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.acquisition import Acquisition
+from pellucid.acquisition import Acquisition, summary_of
 from pellucid.errors import InvalidInputError, UnknownOptionError, UnsupportedError
 from pellucid.image import Image
 from pellucid.modality import HEAD_BYTES, Modality, Reader, all_modalities
@@ -17,7 +17,7 @@ from pellucid.modality import modality as modality_of
 from pellucid.modality import reconstruct as _reconstruct
 from pellucid.parameters import changed
 from pellucid.progress import Progress, no_progress
-from pellucid.study import StudyContext
+from pellucid.study import POSITION_ASSUMED, StudyContext
 
 if TYPE_CHECKING:
     from pellucid.anatomy import Anatomy
@@ -346,6 +346,7 @@ def _describe(thing: Thing, source: str) -> dict[str, Any]:
         "modality": thing.modality,
         "description": thing.description,
         **_study(thing.study),
+        **({"position": POSITION_ASSUMED.removeprefix("Position ")} if thing.position_assumed else {}),
         "quantity": thing.quantity.meaning,
         "unit": thing.quantity.unit,
         "slices, rows, columns": list(thing.shape),
@@ -372,7 +373,7 @@ def _describe_signal(raw: Acquisition, source: str) -> dict[str, Any]:
         "modality": raw.modality,
         "description": raw.description,
         **_study(raw.study),
-        "summary": raw.summary(),
+        "summary": summary_of(raw),
         "default_method": owner.default_method(raw),
         "methods": methods,
     }

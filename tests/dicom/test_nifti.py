@@ -1,6 +1,7 @@
 """NIfTI: grids, units, quantities; what other programs write."""
 
 import gzip
+import re
 
 import nibabel
 import numpy as np
@@ -9,7 +10,7 @@ from tests.dicom.conftest import make_image, oblique_affine
 
 from pellucid.dicom import read_nifti, write_nifti
 from pellucid.errors import InvalidInputError, UnsupportedError
-from pellucid.image import Channel
+from pellucid.image import Channel, Image
 from pellucid.testing.same_image import image_gap
 from pellucid.units import Quantity
 
@@ -168,3 +169,25 @@ def test_real_phantoms_and_atlases(real_data):
         ras = nibabel.affines.apply_affine(peer.affine, corner[::-1])
         assert np.allclose(image.points_lps_mm(corner), ras * [-1, -1, 1], atol=1e-3)
         assert image_gap(image, image) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.zeros((1, 1, 32768), np.uint8), "is (1, 1, 32768); NIfTI takes 1 to 32767 along each axis"),
+        (np.zeros((2, 0, 3), np.float32), "is (2, 0, 3); NIfTI takes 1 to 32767 along each axis"),
+        (np.zeros((2, 2, 2), "datetime64[s]"), "holds datetime64[s]; expected integers or real numbers"),
+        (np.zeros((2, 2, 2), object), "holds object; expected integers or real numbers"),
+    ],
+)
+def test_what_the_format_cannot_hold_is_refused_by_name(array, expected, tmp_path):
+    image = Image(array=array, affine=np.eye(4), quantity="arbitrary")
+    with pytest.raises(UnsupportedError, match=re.escape(f"array: {expected}")):
+        write_nifti(image, tmp_path / "image.nii")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_longest_axis_is_written(tmp_path):
+    array = np.arange(32767, dtype=np.float32).reshape(1, 1, -1)
+    path = write_nifti(Image(array=array, affine=np.eye(4), quantity="arbitrary"), tmp_path / "image.nii")
+    assert np.array_equal(read_nifti(path).array, array)

@@ -10,6 +10,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from pellucid.dicom import assumed_position
 from pellucid.dicom.attributes import element, plain
 from pellucid.dicom.classic import CLASSIC, position_of_codes
 from pellucid.dicom.frames import Frame
@@ -70,6 +71,7 @@ def study_of(dataset: Dataset) -> StudyContext:
         institution_name=text("InstitutionName"),
         frame_of_reference_uid=text("FrameOfReferenceUID") or new_uid(),
         patient_position=formed("PatientPosition", _CODE) or _coded_position(dataset),
+        position_assumed=assumed_position.is_marked(dataset),
     )
 
 
@@ -146,7 +148,9 @@ def attributes_of(frames: Sequence[Frame]) -> dict[str, Any]:
 
 def _settled(kept: dict[str, Any]) -> dict[str, Any]:
     """Attributes that hold of the image as it is now: no notice of ours, no tiles, no half statements."""
-    comments = kept.pop("ImageComments", "").removeprefix(NOTICE).strip()
+    comments = assumed_position.without_comment_mark(kept.pop("ImageComments", "")).removeprefix(NOTICE).strip()
+    if kept.get("PositionReferenceIndicator") == assumed_position.INDICATOR:
+        del kept["PositionReferenceIndicator"]
     if comments:
         kept["ImageComments"] = comments
     if "ImageType" in kept:
@@ -187,6 +191,12 @@ def _shared(keyword: str, frames: Sequence[Frame], datasets: Sequence[Dataset]) 
         return plain(datasets[0][tag])
     except (ValueError, TypeError, NotImplementedError):
         return None
+
+
+def description_of(dataset: Dataset) -> str:
+    """The series description, without our mark of an assumed position."""
+    text = str(dataset.get("SeriesDescription") or "")
+    return assumed_position.without_title_mark(text) if assumed_position.is_marked(dataset) else text
 
 
 def series_title(dataset: Dataset) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.image import Channel, Image, Provenance
+from pellucid.study import StudyContext
 from pellucid.units import QUANTITIES, Quantity
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ _COMMENT = 6
 """Extension code of a plain-text comment (NIfTI-1 header extensions)."""
 
 _MARK = "pellucid image "
+_LONGEST_AXIS = 32767
+"""The header counts voxels along an axis in 16 bits with a sign."""
+
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
 _UNITS_OF_TIME = {"sec": "s", "msec": "ms", "usec": "us", "unknown": "1"}
@@ -56,10 +60,12 @@ def read_nifti(path: Path) -> Image:
     image, values = _loaded(path)
     array = _voxels(values, image.header.get_data_dtype(), path)
     notes = _notes(image)
+    study = StudyContext().with_assumed_position() if notes.get("position_assumed") is True else StudyContext()
     channels = _channels(image, array, notes)
     return Image(
         array=array,
-        affine=_affine(image, path),
+        affine=_affine(image, path, assumed=study.position_assumed),
+        study=study,
         quantity=_quantity(notes),
         modality=str(notes.get("modality", "OT")),
         channels=channels,
@@ -72,28 +78,25 @@ def write_nifti(image: Image, path: Path) -> Path:
     """Write `image` to a `.nii` or `.nii.gz` file: sform and qform in RAS mm, float32 (or the image's integers).
 
     One channel axis becomes the fourth axis. Quantity, unit, modality, description and channel go into a comment
-    extension that `read_nifti` reads back; patient and acquisition parameters are not written.
+    extension that `read_nifti` reads back; patient and acquisition parameters are not written. Where the image's
+    position is assumed, sform and qform have code 0 (no known space), and the comment says so.
 
-    Raises `UnsupportedError` for more than one channel axis and for complex voxels.
+    Raises `UnsupportedError` for more than one channel axis, voxels that are no real numbers, and an axis of more than
+    32767 voxels or none.
     """
     import nibabel
 
     path = Path(path)
     if not path.name.lower().endswith((".nii", ".nii.gz")):
         raise InvalidInputError("is no name of a NIfTI file; expected .nii or .nii.gz", file=path)
-    if len(image.channels) > 1:
-        names = [channel.name for channel in image.channels]
-        raise UnsupportedError(
-            f"has channel axes {names}; NIfTI takes one: select a value of the others", field="array"
-        )
-    if np.iscomplexobj(image.array):
-        raise UnsupportedError("is complex; take magnitude, phase, real or imaginary part", field="array")
+    _refuse_what_does_not_fit(image)
     kept = (image.array.dtype.kind in "iu" and image.array.dtype.itemsize <= 4) or image.array.dtype == np.float64
     array = image.array if kept else image.array.astype(np.float32)
     affine = image.affine_ras_xyz()
     written = nibabel.nifti1.Nifti1Image(array.transpose(2, 1, 0, *range(3, array.ndim)), affine)
-    written.set_sform(affine, code=1)
-    _set_qform(written, affine)
+    code = 0 if image.position_assumed else 1  # 0: coordinates of no known space
+    written.set_sform(affine, code=code)
+    _set_qform(written, affine, code)
     written.header.set_xyzt_units("mm", _nifti_time_unit(image))
     if image.channels and len(image.channels[0].values) > 1:
         first, second = image.channels[0].values[:2]
@@ -109,6 +112,23 @@ def write_nifti(image: Image, path: Path) -> Path:
     except OSError as error:
         raise InvalidInputError(f"cannot be written ({error.strerror or error})", file=path) from error
     return path
+
+
+def _refuse_what_does_not_fit(image: Image) -> None:
+    if len(image.channels) > 1:
+        names = [channel.name for channel in image.channels]
+        raise UnsupportedError(
+            f"has channel axes {names}; NIfTI takes one: select a value of the others", field="array"
+        )
+    if np.iscomplexobj(image.array):
+        raise UnsupportedError("is complex; take magnitude, phase, real or imaginary part", field="array")
+    if image.array.dtype.kind not in "iufb":
+        raise UnsupportedError(f"holds {image.array.dtype}; expected integers or real numbers", field="array")
+    if not 1 <= min(image.array.shape) <= max(image.array.shape) <= _LONGEST_AXIS:
+        raise UnsupportedError(
+            f"is {image.array.shape}; NIfTI takes 1 to {_LONGEST_AXIS} along each axis. Write DICOM, or a part of it",
+            field="array",
+        )
 
 
 def _loaded(path: Path) -> tuple[Any, NDArray[Any]]:
@@ -212,8 +232,9 @@ def _voxels(values: NDArray[Any], stored: np.dtype[Any], path: Path) -> NDArray[
     return array
 
 
-def _affine(image: Any, path: Path) -> NDArray[np.float64]:
-    affine = image.get_sform(coded=True)[0]
+def _affine(image: Any, path: Path, *, assumed: bool) -> NDArray[np.float64]:
+    """Index → LPS mm; `assumed`: our own file of an assumed position, whose sform is filled without a code."""
+    affine = image.get_sform() if assumed else image.get_sform(coded=True)[0]
     if affine is None:
         affine = image.get_qform(coded=True)[0]
     if affine is None:
@@ -265,6 +286,8 @@ def _to_notes(image: Image) -> dict[str, Any]:
         "modality": image.modality,
         "description": image.description,
     }
+    if image.position_assumed:
+        notes["position_assumed"] = True
     if image.channels:
         channel = image.channels[0]
         notes["channel"] = {"name": channel.name, "unit": channel.unit, "values": channel.values}
@@ -286,11 +309,11 @@ def _nifti_time_unit(image: Image) -> str | None:
     return {"s": "sec", "ms": "msec", "us": "usec"}.get(image.channels[0].unit)
 
 
-def _set_qform(image: nibabel.nifti1.Nifti1Image, affine: NDArray[np.float64]) -> None:
+def _set_qform(image: nibabel.nifti1.Nifti1Image, affine: NDArray[np.float64], code: int) -> None:
     """The qform holds rotations only: left unset where the grid is sheared."""
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     sheared = abs(directions.T @ directions - np.eye(3)).max() > 1e-5
     if sheared:
         image.set_qform(None, code=0)
     else:
-        image.set_qform(affine, code=1)
+        image.set_qform(affine, code=code)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import ParametricMapStorage
 
+from pellucid.dicom import assumed_position
 from pellucid.dicom.attributes import complete, put
 from pellucid.dicom.modules import SERIAL_NUMBER, coded, real_world_values
 from pellucid.dicom.planes import Planes, planes_of
@@ -49,6 +50,8 @@ def parametric_map(image: Image, values: dict[str, Any], sop_instance_uid: str) 
     dataset = Dataset()
     put(dataset, values, iod)
     complete(dataset, iod)
+    if image.position_assumed:
+        assumed_position.mark(dataset)
     keyword, vr = ("DoubleFloatPixelData", "OD") if pixels.itemsize == 8 else ("FloatPixelData", "OF")
     dataset.BitsAllocated = 8 * pixels.itemsize
     dataset.add_new(keyword, vr, pixels.tobytes())

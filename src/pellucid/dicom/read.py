@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from pellucid.acquisition import require_finite
-from pellucid.dicom.describe import attributes_of, quantity_of, require_modality, study_of
+from pellucid.dicom.describe import attributes_of, description_of, quantity_of, require_modality, study_of
 from pellucid.dicom.frames import Frame, frames_of
 from pellucid.dicom.pixels import DECODING_ERRORS
 from pellucid.dicom.stacks import Stack, stacks_of
@@ -173,7 +173,7 @@ def _image(stack: Stack) -> Image:
         modality=modality,
         channels=stack.channels,
         study=study_of(dataset),
-        description=str(dataset.get("SeriesDescription") or ""),
+        description=description_of(dataset),
         attributes=attributes_of(list(stack.frames)),
         provenance=Provenance(
             operation="read",

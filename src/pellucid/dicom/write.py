@@ -12,7 +12,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from pellucid.dicom import modules
+from pellucid.dicom import assumed_position, modules
 from pellucid.dicom.attributes import complete, put
 from pellucid.dicom.channels import instances_of
 from pellucid.dicom.classic import CLASSIC, Classic, decay_factor, extension, image_type
@@ -119,6 +119,8 @@ def _single_frames(image: Image, kind: Classic, values: dict[str, Any], created:
     modality_values = image.modality != "MR" or bool(extra)
     put(shared, _window(image, 1.0 if modality_values else scale.slope), iod)
     complete(shared, iod)
+    if image.position_assumed:
+        assumed_position.mark(shared)
     return list(_instances(image, shared, iod, planes, scale, _start(values, created)))
 
 

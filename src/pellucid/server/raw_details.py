@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from pellucid.acquisition import Acquisition, SignalView
+from pellucid.acquisition import Acquisition, SignalView, summary_of
 from pellucid.modality import Method, modality
 from pellucid.server.signal_pictures import signal_png
 
@@ -62,7 +62,7 @@ def details_of(raw: Acquisition) -> RawDetails:
     """What is shown of a signal."""
     owner = modality(raw.modality)
     return RawDetails(
-        summary=raw.summary(),
+        summary=summary_of(raw),
         default_method=owner.default_method(raw),
         methods=tuple(_method(method) for method in owner.methods_for(raw)),
         pictures=tuple(_picture(view) for view in raw.signal_views()),

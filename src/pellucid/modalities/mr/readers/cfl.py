@@ -1,7 +1,7 @@
 """BART's .cfl and .hdr: complex floats in column-major order, and a text header with the dimensions.
 
 Dimensions by BART's convention: 0 readout, 1 and 2 phase encodings, 3 coils, 10 time, 13 slices. There is no geometry
-in the format: voxels are taken as 1 mm, axial.
+in the format: voxels are taken as 1 mm, axial, and the position is marked as assumed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.image import Provenance, axial_affine
 from pellucid.modalities.mr.acquisition import KSpace
 from pellucid.modality import software
+from pellucid.study import StudyContext
 
 _COIL, _SLICE = 3, 13
 
@@ -66,6 +67,7 @@ def plain_kspace(samples: NDArray[np.complex64], path: Path) -> KSpace:
             affine=axial_affine(shape, (1.0, 1.0, 1.0)),
             image_shape=shape,
             encoded_fov_mm=(float(shape[0]) if partitions > 1 else 1.0, float(lines), float(readouts)),
+            study=StudyContext().with_assumed_position(),
             description=path.stem,
             provenance=Provenance(operation="read", method="mr.cfl", sources=(path.name,), software=software()),
         )

@@ -99,6 +99,8 @@ def _group(xml: Any, data: Any, path: Path) -> list[Acquisition]:
             )
         readouts = _readouts(data, heads, chosen, path, cartesian=_is_cartesian(encoding))
         common = _common(header, path)
+        if not _position_stated(header, encoding, heads[chosen]):
+            common["study"] = common["study"].with_assumed_position()
         common["noise"] = _noise(data, noise_rows, int(channels[chosen[0]]), path)
         found += assemble(readouts, _encoding(encoding, readouts, common, path), file=path)
     return found
@@ -107,6 +109,26 @@ def _group(xml: Any, data: Any, path: Path) -> list[Acquisition]:
 def _flag(flags: NDArray[np.uint64], number: int) -> NDArray[np.bool_]:
     result: NDArray[np.bool_] = (flags >> np.uint64(number - 1)) & np.uint64(1) == 1
     return result
+
+
+def _position_stated(header: Header, encoding: Header, heads: Any) -> bool:
+    """Whether the file says how the patient lay: the patient's position, every readout's directions, lengths.
+
+    Simulated files leave some or all of them out, or write the unit matrix for the directions.
+    """
+    sizes = encoding.sizes("encodedSpace/fieldOfView_mm")
+    lay = header.text("measurementInformation/patientPosition")
+    return bool(lay) and min(sizes) > 0 and bool(np.all(_has_directions(_directions(heads))))
+
+
+def _directions(heads: Any) -> NDArray[np.float64]:
+    """Unit vectors (read, phase, slice) of each readout, `[readout, 3, 3]`."""
+    return np.stack([np.array(heads[f"{name}_dir"], float) for name in ("read", "phase", "slice")], axis=1)
+
+
+def _has_directions(directions: NDArray[np.float64]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = np.abs(np.linalg.det(directions)) >= 0.5
+    return found
 
 
 def _is_cartesian(encoding: Header) -> bool:
@@ -153,8 +175,8 @@ def _readouts(data: Any, heads: Any, chosen: NDArray[np.int64], path: Path, *, c
         trajectory = np.stack(
             [np.asarray(row, np.float32).reshape(samples, dimensions) for row in _rows(data, chosen, "traj")]
         )[:, before : samples - after]
-    directions = np.stack([np.array(heads[f"{n}_dir"][chosen], float) for n in ("read", "phase", "slice")], axis=1)
-    if np.any(np.abs(np.linalg.det(directions)) < 0.5):
+    directions = _directions(heads[chosen])
+    if not np.all(_has_directions(directions)):
         # Simulated files often leave the directions empty: an axial plane then.
         directions = np.broadcast_to(np.eye(3), directions.shape)
     return Readouts(
@@ -189,7 +211,7 @@ def _encoding(encoding: Header, readouts: Readouts, common: dict[str, Any], path
     if min(fov) <= 0 or min(image_fov) <= 0:
         # Simulated files leave it 0. There is no place in the patient then; voxels of 1 mm keep the proportions.
         fov, image_fov = [float(n) for n in matrix], [float(n) for n in image]
-        common["description"] = (common["description"] + " (field of view not stated: 1 mm voxels)").strip()
+        common["description"] = (common["description"] + " (voxels taken as 1 mm)").strip()
     if readouts.trajectory is None:
         matrix[2] = max(matrix[2], readouts.data.shape[2])
     if matrix[0] == 1:
@@ -243,4 +265,4 @@ def _study(header: Header) -> StudyContext:
     }
     given: dict[str, Any] = {name: header.text(place) for name, place in places.items()}
     given["patient_weight_kg"] = header.number("subjectInformation/patientWeight_kg") or None
-    return StudyContext(**{name: value for name, value in given.items() if value})
+    return StudyContext(**{name: value for name, value in given.items() if value or name == "patient_position"})

@@ -1,6 +1,7 @@
 """NumPy .npy arrays of Cartesian k-space as (coil, line, readout) or (coil, partition, line, readout).
 
-There is no geometry in the format: voxels are taken as 1 mm, axial. What is zero was not sampled.
+There is no geometry in the format: voxels are taken as 1 mm, axial, and the position is marked as assumed. What is
+zero was not sampled.
 """
 
 from __future__ import annotations

@@ -71,6 +71,8 @@ def _acquisitions(
     fitting = [part for part in noise if len(part) == coils]
     encoding = _encoding(protocol, readouts, kept or scans, path)
     encoding.common.update(_common(protocol, path))
+    if not all(any(scan.quaternion) for scan in kept or scans):
+        encoding.common["study"] = encoding.common["study"].with_assumed_position()
     encoding.common["noise"] = np.concatenate(fitting, axis=1) if fitting else None
     return list(assemble(readouts, encoding, file=path))
 
@@ -202,4 +204,4 @@ def _study(protocol: Protocol) -> StudyContext:
         "institution_name": protocol.tagged("InstitutionName"),
         "frame_of_reference_uid": protocol.tagged("FrameOfReference"),
     }
-    return StudyContext(**{name: value for name, value in given.items() if value})
+    return StudyContext(**{name: value for name, value in given.items() if value or name == "patient_position"})

@@ -123,11 +123,7 @@ def _header(raw: KSpace) -> str:
             patientName=raw.study.patient_name or None, patientID=raw.study.patient_id or None
         ),
         studyInformation=xsd.studyInformationType(studyInstanceUID=raw.study.study_instance_uid),
-        measurementInformation=xsd.measurementInformationType(
-            patientPosition=xsd.patientPositionType(raw.study.patient_position),
-            protocolName=raw.description or None,
-            frameOfReferenceUID=raw.study.frame_of_reference_uid,
-        ),
+        measurementInformation=_measurement(xsd, raw),
         acquisitionSystemInformation=xsd.acquisitionSystemInformationType(
             systemFieldStrength_T=raw.field_strength_t, receiverChannels=raw.coils
         ),
@@ -142,6 +138,18 @@ def _header(raw: KSpace) -> str:
     )
     text: str = xsd.ToXML(header)
     return text
+
+
+def _measurement(xsd: Any, raw: KSpace) -> Any:
+    """Left out where the patient's position is not known: the format has no such part without one."""
+    position = raw.study.patient_position
+    if raw.position_assumed or position not in {known.value for known in xsd.patientPositionType}:
+        return None
+    return xsd.measurementInformationType(
+        patientPosition=xsd.patientPositionType(position),
+        protocolName=raw.description or None,
+        frameOfReferenceUID=raw.study.frame_of_reference_uid,
+    )
 
 
 def _given(value: float | None) -> list[float]:

@@ -19,14 +19,15 @@ from pellucid.image import Image, Provenance
 from pellucid.modalities.nuclear.acquisition import Sinogram
 from pellucid.modalities.nuclear.readers.interfile_header import (
     Header,
+    head_first_supine,
     looks_like_interfile,
     read_data,
     read_header,
-    require_head_first_supine,
 )
 from pellucid.modalities.nuclear.sampling import Segment, SinogramSampling
 from pellucid.modalities.nuclear.scanner import Scanner
 from pellucid.modality import Reader, software
+from pellucid.study import StudyContext
 from pellucid.units import quantity
 
 _MOST_NUMBERS = 2**31
@@ -47,6 +48,7 @@ def read(path: Path) -> list[Acquisition]:
     other patient positions.
     """
     header = read_header(path)
+    study = head_first_supine(header, StudyContext())
     _refuse_what_is_not_handled(header)
     sampling, layout = _sampling(header)
     lengths = np.diff(sampling.first_planes)
@@ -65,6 +67,7 @@ def read(path: Path) -> list[Acquisition]:
             sampling=sampling,
             prompts=prompts,
             duration_s=_duration_s(header),
+            study=study,
             description=header.text("originating system", "") or path.stem,
             provenance=Provenance(operation="read", method="interfile", sources=(path.name,), software=software()),
         )
@@ -91,7 +94,6 @@ def _refuse_what_is_not_handled(header: Header) -> None:
             file=path,
             field="number of dimensions",
         )
-    require_head_first_supine(header)
 
 
 def _refuse_template(header: Header) -> None:
@@ -220,7 +222,7 @@ def read_image(path: Path, *, quantity_name: str = "arbitrary") -> Image:
     slice is put at z = 0. Raises `InvalidInputError` naming file and field.
     """
     header = read_header(path)
-    require_head_first_supine(header)
+    study = head_first_supine(header, StudyContext())
     labels = [header.text(f"matrix axis label [{i}]", name).lower() for i, name in ((1, "x"), (2, "y"), (3, "z"))]
     if labels != ["x", "y", "z"] or header.whole("number of dimensions", 3) != 3:
         raise UnsupportedError(f"are {labels}; expected x, y, z", file=path, field="matrix axis label")
@@ -243,6 +245,7 @@ def read_image(path: Path, *, quantity_name: str = "arbitrary") -> Image:
         affine=affine,
         quantity=quantity(quantity_name),
         modality="PT",
+        study=study,
         description=path.stem,
         provenance=Provenance(operation="read", method="interfile", sources=(path.name,), software=software()),
     )

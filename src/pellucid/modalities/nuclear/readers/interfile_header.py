@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import InvalidInputError, UnsupportedError
+from pellucid.study import StudyContext
 
 _MOST_HEADER_BYTES = 1 << 20
 _KINDS = {
@@ -153,13 +154,17 @@ def _dtype(header: Header) -> np.dtype[Any]:
     return np.dtype(f"{'<' if order == 'LITTLEENDIAN' else '>'}{_KINDS[kind]}{size}")
 
 
-def require_head_first_supine(header: Header) -> None:
-    """Refuse other patient positions: their gantry axes are not the patient's."""
-    orientation = header.text("patient orientation", "head_in").lower().replace(" ", "_")
-    rotation = header.text("patient rotation", "supine").lower()
+def head_first_supine(header: Header, study: StudyContext) -> StudyContext:
+    """`study` with the position that the header states, marked as assumed where it states none.
+
+    Other positions are refused: their gantry axes are not the patient's.
+    """
+    orientation = header.text("patient orientation", "").lower().replace(" ", "_")
+    rotation = header.text("patient rotation", "").lower()
     if orientation not in ("head_in", "unknown", "") or rotation not in ("supine", "unknown", ""):
         raise UnsupportedError(
             f"is {orientation}, {rotation}; only head_in, supine is handled",
             file=header.path,
             field="patient orientation",
         )
+    return study if (orientation, rotation) == ("head_in", "supine") else study.with_assumed_position()

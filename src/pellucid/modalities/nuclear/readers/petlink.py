@@ -64,7 +64,7 @@ def read(path: Path) -> list[Acquisition]:
         start=start,
         duration_s=max(milliseconds, 1) / 1000,
         injection=injection,
-        study=StudyContext(study_date=start[:8], study_time=start[8:]),
+        study=_study(header, start),
         description=f"{scanner.name} list mode {path.name.partition('.')[0]}",
         provenance=Provenance(operation="read", method="petlink", sources=(path.name,), software=software()),
     )
@@ -88,9 +88,16 @@ def _scanner(header: Header) -> Scanner:
             raise UnsupportedError(
                 f"is {value}; only the {known.name} with {expected} is handled", file=header.path, field=key
             )
-    if header.text("%patient orientation", "HFS").upper() != "HFS":
-        raise UnsupportedError("only HFS is handled", file=header.path, field="%patient orientation")
     return known
+
+
+def _study(header: Header, start: str) -> StudyContext:
+    """When, and how the patient lay; marked as assumed where the header does not say."""
+    position = header.text("%patient orientation", "").upper()
+    if position not in ("HFS", ""):
+        raise UnsupportedError(f"is {position}; only HFS is handled", file=header.path, field="%patient orientation")
+    study = StudyContext(study_date=start[:8], study_time=start[8:])
+    return study if position else study.with_assumed_position()
 
 
 def _words(header: Header) -> NDArray[np.uint32]:

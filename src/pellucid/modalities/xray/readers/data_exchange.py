@@ -1,7 +1,8 @@
 """Data Exchange: HDF5 files of parallel-beam tomography.
 
 De Carlo et al., J Synchrotron Rad 21 (2014) 1224, doi:10.1107/S160057751401604X. Read are `exchange/data`,
-`data_white`, `data_dark` and `theta`, and the pixel size where the file has it.
+`data_white`, `data_dark` and `theta`, and the pixel size where the file has it. How the object lay is not in the
+format: its position is marked as assumed, the detector's rows taken from head to feet.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def _scan(file: Any, path: Path) -> Sinogram:
         signal="line_integrals" if white is None else "counts",
         flat_field=white,
         dark_field=None if white is None else dark,
-        study=StudyContext(patient_name=name, study_description="Tomography"),
+        study=StudyContext(patient_name=name, study_description="Tomography").with_assumed_position(),
         provenance=Provenance(operation="read", method="xray.data_exchange", sources=(path.name,)),
         description=f"{name}{remark}".strip(),
     )
@@ -176,7 +177,7 @@ def _pixel_size_mm(file: Any) -> tuple[float, str]:
             factor = _MILLIMETRES.get(_attribute(file[name], "units") or "m")
             if factor is not None and np.isfinite(value) and value > 0:
                 return value * factor, ""
-    return 1.0, " (pixel size not in the file, taken as 1 mm)"
+    return 1.0, " (pixels taken as 1 mm)"
 
 
 def _attribute(item: Any, name: str) -> str:
