@@ -24,6 +24,7 @@ def store(archive):
         made.file_meta.TransferSyntaxUID = transfer_syntax
         made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
         made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+        made.file_meta.FileMetaInformationGroupLength = 0
         made.preamble = b"\0" * 128
         target = io.BytesIO()
         # pydicom does not know deflated frames: how the attributes are written must be said.
