@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
+from tests.server.declared import Declared
 
 import pellucid.modality
 from pellucid import container
@@ -58,7 +59,10 @@ def settings(tmp_path):
 
 @pytest.fixture
 def client(settings):
-    with TestClient(create_app(settings), base_url="http://localhost", raise_server_exceptions=False) as opened:
+    """A client that holds every answer to what the OpenAPI description declares."""
+    app = create_app(settings)
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as opened:
+        opened.event_hooks["response"].append(Declared(app.openapi()).check)
         yield opened
 
 

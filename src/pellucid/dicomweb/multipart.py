@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -109,6 +110,10 @@ class MultipartReader:
             raise RequestError(
                 400, "the body is not a multipart message with the boundary of its Content-Type"
             ) from None
+        except OSError as error:
+            with suppress(OSError):  # what was not written yet cannot be either
+                self.close()
+            raise RequestError(507, f"cannot be received: {error.strerror}") from error
 
     def finish(self) -> list[ReceivedPart]:
         """The parts, after the last piece."""
@@ -119,9 +124,9 @@ class MultipartReader:
 
     def close(self) -> None:
         """Close the file that is being written (also where reading was given up)."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
     def _part_begins(self) -> None:
         if len(self.parts) >= self._limits[2]:
@@ -148,10 +153,7 @@ class MultipartReader:
         if part.size > self._limits[0]:
             raise RequestError(413, f"part {len(self.parts)} is larger than {self._limits[0]} bytes")
         if self._file is not None:
-            try:
-                self._file.write(memoryview(data)[start:end])
-            except OSError as error:
-                raise RequestError(507, f"cannot be received: {error.strerror}") from error
+            self._file.write(memoryview(data)[start:end])
 
     def _part_ends(self) -> None:
         self.close()

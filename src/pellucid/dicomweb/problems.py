@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+MEANINGS = {
+    400: "The request cannot be read",
+    403: "The request comes from another site, or by a name that is not this machine's, or is not allowed",
+    404: "There is no such thing",
+    406: "None of the accepted media types can be given",
+    413: "The request is too large",
+    415: "The request's media type is not taken",
+    422: "A value cannot be used",
+    500: "The server failed, or a stored object is damaged",
+    507: "There is no room to store it",
+}
+"""What an error's status means here, for descriptions of the interfaces."""
+
+EVERYWHERE = (403, 500)
+"""What any request may meet."""
+
 
 class RequestError(Exception):
     """A request that cannot be answered: HTTP status and one line."""

@@ -83,12 +83,15 @@ async def _receive(
 
 async def _receive_one(file: Path, limit: int, body: AsyncIterator[bytes]) -> ReceivedPart:
     part = ReceivedPart(file=file)
-    with file.open("wb") as target:
-        async for piece in body:
-            part.size += len(piece)
-            if part.size > limit:
-                raise RequestError(413, f"the object is larger than {limit} bytes")
-            await run_in_threadpool(target.write, piece)
+    try:
+        with file.open("wb") as target:
+            async for piece in body:
+                part.size += len(piece)
+                if part.size > limit:
+                    raise RequestError(413, f"the object is larger than {limit} bytes")
+                await run_in_threadpool(target.write, piece)
+    except OSError as error:
+        raise RequestError(507, f"cannot be received: {error.strerror}") from error
     return part
 
 

@@ -17,11 +17,12 @@ from pydantic import BaseModel, ConfigDict
 from pellucid import __version__
 from pellucid.acquisition import Acquisition
 from pellucid.archive import AcquisitionRecord
-from pellucid.dicomweb.problems import RequestError
+from pellucid.dicomweb.problems import EVERYWHERE, RequestError
 from pellucid.modality import Method, all_modalities, modality, reconstruct
 from pellucid.parameters import checked
 from pellucid.progress import Progress
-from pellucid.server import uploads
+from pellucid.server import answers, uploads
+from pellucid.server.answers import problems
 from pellucid.server.jobs import Job
 from pellucid.server.platform import Platform, described
 from pellucid.server.raw_details import RawDetails
@@ -44,7 +45,7 @@ class Reconstruction(BaseModel):
 
 def api(platform: Platform) -> APIRouter:
     """The routes of /api and /health."""
-    router = APIRouter()
+    router = APIRouter(responses=problems(*EVERYWHERE))
     _add_general(router, platform)
     _add_jobs(router, platform)
     _add_acquisitions(router, platform)
@@ -54,18 +55,24 @@ def api(platform: Platform) -> APIRouter:
 def _add_general(router: APIRouter, platform: Platform) -> None:
     limits = UploadLimits(total_bytes=platform.settings.upload_bytes, files=platform.settings.upload_files)
 
-    @router.get("/health")
+    @router.get("/health", response_model=answers.Health)
     async def health() -> dict[str, str]:
         """Say that the server answers."""
         return {"status": "ok"}
 
-    @router.get("/api/info")
+    @router.get("/api/info", response_model=answers.Information)
     def info() -> dict[str, Any]:
         """Name, version, and the modalities there are."""
         modalities = [{"key": m.key, "title": m.title} for m in all_modalities()]
         return {"name": "Pellucid", "version": __version__, "modalities": modalities}
 
-    @router.post("/api/uploads", status_code=202, openapi_extra=_FILES)
+    @router.post(
+        "/api/uploads",
+        status_code=202,
+        response_model=answers.JobStarted,
+        responses=problems(400, 413, 415, 422, 507),
+        openapi_extra=_FILES,
+    )
     async def upload(request: Request) -> dict[str, Any]:
         """Store DICOM files as received; keep raw signals and reconstruct them by their default method."""
         try:
@@ -85,22 +92,26 @@ def _add_general(router: APIRouter, platform: Platform) -> None:
 
 
 def _add_jobs(router: APIRouter, platform: Platform) -> None:
-    @router.get("/api/jobs")
+    @router.get("/api/jobs", response_model=answers.Jobs)
     def jobs() -> dict[str, Any]:
         """All jobs that are remembered, the newest first."""
         return {"jobs": [job.to_json() for job in platform.jobs.all()]}
 
-    @router.get("/api/jobs/{job_id}")
+    @router.get("/api/jobs/{job_id}", response_model=answers.JobState, responses=problems(404, 422))
     def job(job_id: JobId) -> dict[str, Any]:
         """One job."""
         return _job(platform.jobs.get(job_id)).to_json()
 
-    @router.delete("/api/jobs/{job_id}", status_code=202)
+    @router.delete("/api/jobs/{job_id}", status_code=202, response_model=answers.JobState, responses=problems(404, 422))
     def cancel(job_id: JobId) -> dict[str, Any]:
         """Ask a job to stop; a cancelled job has stored nothing."""
         return _job(platform.jobs.cancel(job_id)).to_json()
 
-    @router.get("/api/jobs/{job_id}/events")
+    @router.get(
+        "/api/jobs/{job_id}/events",
+        response_class=StreamingResponse,
+        responses={200: _EVENTS, **problems(404, 422)},
+    )
     async def events(job_id: JobId) -> StreamingResponse:
         """Server-sent events: the job whenever it changes, until it ends."""
         _job(platform.jobs.get(job_id))
@@ -108,17 +119,25 @@ def _add_jobs(router: APIRouter, platform: Platform) -> None:
 
 
 def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
-    @router.get("/api/acquisitions")
+    @router.get("/api/acquisitions", response_model=answers.Acquisitions)
     def acquisitions() -> dict[str, Any]:
         """All raw signals, the newest first."""
         return {"acquisitions": [_listed(record) for record in platform.archive.acquisitions()]}
 
-    @router.get("/api/acquisitions/{acquisition_id}")
+    @router.get(
+        "/api/acquisitions/{acquisition_id}",
+        response_model=answers.DetailedAcquisition,
+        responses=problems(404, 422),
+    )
     def acquisition(acquisition_id: AcquisitionId) -> dict[str, Any]:
         """A raw signal: what was acquired, and by which methods it can be reconstructed."""
         return _detailed(_record(platform, acquisition_id), _details(platform, acquisition_id))
 
-    @router.get("/api/acquisitions/{acquisition_id}/signal/{number}")
+    @router.get(
+        "/api/acquisitions/{acquisition_id}/signal/{number}",
+        response_class=Response,
+        responses={200: _file("image/png"), **problems(404, 422)},
+    )
     def signal(acquisition_id: AcquisitionId, number: Annotated[int, PathParameter(ge=0)]) -> Response:
         """A picture of the signal."""
         pictures = _details(platform, acquisition_id).pictures
@@ -127,7 +146,11 @@ def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
         headers = {"cache-control": "private, max-age=86400"}
         return Response(pictures[number].png, media_type="image/png", headers=headers)
 
-    @router.get("/api/acquisitions/{acquisition_id}/raw")
+    @router.get(
+        "/api/acquisitions/{acquisition_id}/raw",
+        response_class=FileResponse,
+        responses={200: _file("application/x-hdf5"), **problems(404, 422)},
+    )
     def raw_file(acquisition_id: AcquisitionId) -> FileResponse:
         """The signal's file."""
         file = platform.archive.acquisition_file(acquisition_id)
@@ -135,7 +158,12 @@ def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
             raise HTTPException(404, "no such acquisition")
         return FileResponse(file, media_type="application/x-hdf5", filename=f"{acquisition_id}.pellucid.h5")
 
-    @router.post("/api/acquisitions/{acquisition_id}/reconstructions", status_code=202)
+    @router.post(
+        "/api/acquisitions/{acquisition_id}/reconstructions",
+        status_code=202,
+        response_model=answers.JobStarted,
+        responses=problems(400, 404, 413, 422),
+    )
     def reconstruct_again(acquisition_id: AcquisitionId, wanted: Reconstruction) -> dict[str, Any]:
         """Reconstruct a signal into a new series of its study."""
         raw = _raw(platform, acquisition_id)
@@ -151,7 +179,9 @@ def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
         )
         return {"job": job.to_json()}
 
-    @router.get("/api/series/{series_uid}/acquisition")
+    @router.get(
+        "/api/series/{series_uid}/acquisition", response_model=answers.SeriesSource, responses=problems(404, 422)
+    )
     def source(series_uid: Annotated[str, PathParameter(pattern="^[0-9.]{1,64}$")]) -> dict[str, Any]:
         """What a series was reconstructed from."""
         found = platform.archive.source_of(series_uid)
@@ -251,6 +281,18 @@ def _details(platform: Platform, acquisition_id: str) -> RawDetails:
     return details
 
 
+def _file(media_type: str) -> dict[str, Any]:
+    """The description of an answer that is a file."""
+    return {
+        "description": "The file",
+        "content": {media_type: {"schema": {"type": "string", "contentMediaType": media_type}}},
+    }
+
+
+_EVENTS: dict[str, Any] = {
+    "description": "Server-sent events until the job ends: the data of each is the job, a JobState",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
 _FILES = {
     "requestBody": {
         "required": True,

@@ -20,45 +20,56 @@ def docs_page(openapi: Mapping[str, Any]) -> str:
     """The description of every operation as one HTML page."""
     info = openapi["info"]
     operations = "".join(
-        _operation(path, method, operation, openapi)
+        _operation(path, method, operation)
         for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
+    )
+    shapes = "".join(
+        f'<h2 id="{escape(name)}">{escape(name)}</h2>{_json(schema)}'
+        for name, schema in sorted(openapi["components"]["schemas"].items())
     )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(info["title"])} API</title>'
         f"<style>{_STYLE}</style><h1>{escape(info['title'])} {escape(info['version'])}</h1>"
         f"<p>{escape(info.get('description', ''))} Errors are <code>{{&quot;detail&quot;: one line}}</code>. "
-        f'For programs: <a href="/api/openapi.json">/api/openapi.json</a>.</p>{operations}</html>'
+        f'For programs: <a href="/api/openapi.json">/api/openapi.json</a>.</p>{operations}{shapes}</html>'
     )
 
 
-def _operation(path: str, method: str, operation: Mapping[str, Any], openapi: Mapping[str, Any]) -> str:
-    rows = "".join(
+def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
+    parameters = "".join(
         f"<tr><td><code>{escape(p['name'])}</code><td>{escape(p['in'])}<td>{escape(_kind(p.get('schema', {})))}"
+        f"<td>{escape(p.get('description', ''))}"
         for p in operation.get("parameters", [])
     )
-    codes = ", ".join(escape(code) for code in operation.get("responses", {}))
+    answers = "".join(
+        f"<tr><td>{escape(code)}<td>{escape(answer['description'])}<td>{_media(answer.get('content', {}))}"
+        for code, answer in sorted(operation["responses"].items())
+    )
     return (
         f"<h2><b>{method.upper()}</b>{escape(path)}</h2><p>{escape(operation.get('description', ''))}</p>"
-        + (f"<table>{rows}</table>" if rows else "")
-        + _body(operation, openapi)
-        + f"<p>Answers: {codes}</p>"
+        + (f"<table>{parameters}</table>" if parameters else "")
+        + (f"<p>Body: {_media(operation['requestBody']['content'])}</p>" if "requestBody" in operation else "")
+        + f"<table>{answers}</table>"
     )
 
 
-def _body(operation: Mapping[str, Any], openapi: Mapping[str, Any]) -> str:
-    content = operation.get("requestBody", {}).get("content", {})
-    return "".join(
-        f"<p>Body: <code>{escape(media_type)}</code></p><pre>"
-        f"{escape(json.dumps(_resolved(item.get('schema', {}), openapi), indent=1))}</pre>"
-        for media_type, item in content.items()
-    )
+def _media(content: Mapping[str, Any]) -> str:
+    """Media types, each with its shape where it is more than bytes or text."""
+    return ", ".join(f"<code>{escape(media)}</code>{_shape(item.get('schema', {}))}" for media, item in content.items())
 
 
-def _resolved(schema: Mapping[str, Any], openapi: Mapping[str, Any]) -> Mapping[str, Any]:
+def _shape(schema: Mapping[str, Any]) -> str:
     name = schema.get("$ref", "").rpartition("/")[2]
-    found: Mapping[str, Any] = openapi["components"]["schemas"][name]["properties"] if name else schema
-    return found
+    if name:
+        return f' <a href="#{escape(name)}">{escape(name)}</a>'
+    if schema.get("type") == "array":
+        return f" list of{_shape(schema['items'])}"
+    return _json(schema) if schema.get("type") == "object" else ""
+
+
+def _json(schema: Mapping[str, Any]) -> str:
+    return f"<pre>{escape(json.dumps(schema, indent=1))}</pre>"
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from pellucid.dicomweb import StoreLimits, routes
 from pellucid.errors import InvalidInputError
 from pellucid.server.api import api
 from pellucid.server.api_docs import docs_page
+from pellucid.server.openapi import DICOMWEB, describe_dicomweb_too
 from pellucid.server.platform import Platform
 from pellucid.server.security import Guard, log_without_values
 from pellucid.server.settings import Settings
@@ -35,13 +36,14 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
     app = FastAPI(
         title="Pellucid",
         version=__version__,
-        description="Raw signals, jobs and reconstructions. Images are under /dicom-web (DICOM PS3.18).",
+        description="Raw signals, jobs and reconstructions under /api, images under /dicom-web (DICOM PS3.18).",
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
     app.state.platform = opened
+    describe_dicomweb_too(app)
 
     @app.get("/api/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
@@ -55,7 +57,7 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
     limits = StoreLimits(
         part_bytes=settings.instance_bytes, total_bytes=settings.upload_bytes, parts=settings.upload_files
     )
-    app.router.routes.append(Mount("/dicom-web", routes=routes(opened.archive, limits)))
+    app.router.routes.append(Mount(DICOMWEB, routes=routes(opened.archive, limits)))
     app.router.routes.extend(viewer_routes())
     return app
 

@@ -1,0 +1,248 @@
+"""The OpenAPI description is true: every route is in it, and every answer it declares is given where it should be."""
+
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from starlette.routing import Mount
+from tests.archive.samples import dicom, uid
+from tests.server.declared import Declared
+
+from pellucid.dicomweb.multipart import MultipartReader
+
+UNKNOWN = "0" * 32
+DICOM = {"content-type": "application/dicom"}
+# An unexpected failure is provoked in test_security.py.
+NOT_ASKED_FOR = {500}
+
+
+@pytest.fixture
+def declared(client):
+    return Declared(client.app.openapi())
+
+
+def test_every_route_of_the_image_service_is_described_and_nothing_else(client, declared):
+    """Those of /api are described by FastAPI itself."""
+    (mount,) = (route for route in client.app.routes if isinstance(route, Mount))
+    served = {(method, mount.path + route.path) for route in mount.routes for method in route.methods}
+    expected = {(method, path.replace(":path}", "}")) for method, path in served if method != "HEAD"}
+    assert {found for found in declared.operations if found[1].startswith(mount.path)} == expected
+    assert ("GET", "/api/jobs") in declared.operations
+
+
+def test_every_answer_says_what_it_is(client, declared):
+    openapi = client.app.openapi()
+    for (method, path), operation in declared.operations.items():
+        assert operation["description"], (method, path)
+        placeholders = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+        assert placeholders == set(re.findall(r"{(\w+)}", path))
+        for status, answer in operation["responses"].items():
+            assert answer["description"]
+            refused_by_standard = status == "409" and path.startswith("/dicom-web")
+            if int(status) >= 400 and not refused_by_standard:
+                schema = answer["content"]["application/json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}, (method, path, status)
+            elif status != "204":
+                for item in answer["content"].values():
+                    assert item["schema"], (method, path, status)
+    for name in re.findall(r"'\$ref': '#/components/schemas/(\w+)'", str(openapi)):
+        assert name in openapi["components"]["schemas"]
+    assert client.get("/api/openapi.json").json() == openapi
+
+
+def test_the_page_shows_the_answers(client):
+    page = client.get("/api/docs").text
+    assert '<a href="#JobStarted">JobStarted</a>' in page
+    assert '<h2 id="JobStarted">' in page
+    assert "application/dicom+json" in page
+
+
+class Requests:
+    """Requests that provoke each declared answer, over an archive with one signal, its series and a job."""
+
+    def __init__(self, client, monkeypatch, job):
+        self.client = client
+        self.monkeypatch = monkeypatch
+        (acquisition,) = job["result"]["acquisition_ids"]
+        (study,) = job["result"]["study_instance_uids"]
+        (series,) = job["result"]["series_instance_uids"]
+        (instance, *_) = client.get(f"/dicom-web/studies/{study}/series/{series}/instances").json()
+        self.known = {
+            "job_id": job["id"],
+            "acquisition_id": acquisition,
+            "series_uid": series,
+            "number": "0",
+            "study": study,
+            "series": series,
+            "instance": instance["00080018"]["Value"][0],
+            "frames": "1",
+            "path": "7FE00010",
+        }
+        self.fresh = iter(range(10, 1000))
+
+    def answer(self, method, path, status):
+        """The answer to a request that should be answered with `status`; None where no such request is known."""
+        kind = "post" if method == "POST" else "search" if self.is_search(path) else "get"
+        make = getattr(self, f"{kind}_{status}", None) or getattr(self, f"any_{status}", None)
+        if kind == "post":
+            name = path.rpartition("/")[2] if path.startswith("/api") else "store"
+            make = getattr(self, f"{name}_{status}", None) or getattr(self, f"any_{status}", None)
+        return make and make(method, path)
+
+    @staticmethod
+    def is_search(path):
+        return path.startswith("/dicom-web") and path.rpartition("/")[2] in ("studies", "series", "instances")
+
+    def at(self, path, **others):
+        return re.sub(r"{(\w+)}", lambda found: quote({**self.known, **others}[found[1]]), path)
+
+    def send(self, method, path, **more):
+        return self.client.request(method, path, **more)
+
+    def any_200(self, method, path):
+        return self.send(method, self.at(path))
+
+    def any_202(self, method, path):
+        return self.send(method, self.at(path))
+
+    def any_403(self, method, path):
+        return self.send(method, self.at(path), headers={"host": "elsewhere.example"})
+
+    def any_404(self, method, path):
+        names = ("job_id", "acquisition_id", "series_uid", "study")
+        unknown = dict.fromkeys(names, UNKNOWN) | {"series_uid": "1.2.3"}
+        return self.send(method, self.at(path, **unknown), json={"method": "fft"} if method == "POST" else None)
+
+    def any_422(self, method, path):
+        return self.send(method, self.at(path, job_id="x", acquisition_id="x", series_uid="x"))
+
+    def search_204(self, method, path):
+        return self.send(method, self.at(path, study="1.2.3", series="1.2.3"), params={"PatientID": "nobody"})
+
+    def search_400(self, method, path):
+        return self.send(method, self.at(path), params={"limit": "many"})
+
+    def get_400(self, method, path):
+        return self.send(method, self.at(path), headers={"accept": "nonsense"})
+
+    def get_406(self, method, path):
+        return self.send(method, self.at(path), headers={"accept": "text/nothing"})
+
+    # Storing
+
+    def store(self, path, *objects, study=None):
+        files = [("file", (None, data, "application/dicom")) for data in objects]
+        body = self.client.build_request("POST", "/", files=files)
+        kind = body.headers["content-type"].replace("form-data", 'related; type="application/dicom"')
+        return self.send(
+            "POST", self.at(path, study=study or uid(1)), content=body.read(), headers={"content-type": kind}
+        )
+
+    def new(self):
+        return dicom(instance=next(self.fresh))
+
+    def store_200(self, method, path):
+        return self.store(path, self.new())
+
+    def store_202(self, method, path):
+        return self.store(path, self.new(), b"no DICOM")
+
+    def store_409(self, method, path):
+        return self.store(path, b"no DICOM")
+
+    def store_400(self, method, path):
+        return self.send(method, self.at(path), headers={"content-type": "multipart/related"})
+
+    def store_413(self, method, path):
+        return self.store(path, bytes(2_100_000))
+
+    def store_415(self, method, path):
+        return self.send(method, self.at(path), headers={"content-type": "text/plain"})
+
+    def store_507(self, method, path):
+        self.fill_the_disk()
+        answer = self.store(path, bytes(1_000_000))
+        self.monkeypatch.undo()
+        return answer
+
+    def fill_the_disk(self):
+        begins = MultipartReader._part_begins
+
+        def full(reader):
+            begins(reader)
+            reader._file.close()
+            reader._file = Path("/dev/full").open("wb")  # noqa: SIM115 (the reader closes it)
+
+        self.monkeypatch.setattr(MultipartReader, "_part_begins", full)
+
+    # An upload
+
+    def upload(self, data):
+        return self.client.post("/api/uploads", files={"files": ("a.dcm", data)})
+
+    def uploads_202(self, method, path):
+        return self.upload(self.new())
+
+    def uploads_400(self, method, path):
+        return self.send(method, path, headers={"content-type": "multipart/form-data"})
+
+    def uploads_413(self, method, path):
+        return self.upload(bytes(2_100_000))
+
+    def uploads_415(self, method, path):
+        return self.send(method, path, json={})
+
+    def uploads_422(self, method, path):
+        self.monkeypatch.setattr("pellucid.server.jobs._MAXIMUM_QUEUED", 0)
+        answer = self.upload(self.new())
+        self.monkeypatch.undo()
+        return answer
+
+    def uploads_507(self, method, path):
+        self.fill_the_disk()
+        answer = self.upload(self.new())
+        self.monkeypatch.undo()
+        return answer
+
+    # A new reconstruction
+
+    def reconstructions_202(self, method, path):
+        return self.send(method, self.at(path), json={"method": "fft"})
+
+    def reconstructions_400(self, method, path):
+        return self.send(method, self.at(path), content=b"\xff", headers={"content-type": "application/json"})
+
+    def reconstructions_413(self, method, path):
+        return self.send(method, self.at(path), json={"method": " " * (1 << 20)})
+
+    def reconstructions_422(self, method, path):
+        return self.send(method, self.at(path), json={"method": "nonsense"})
+
+
+def test_every_declared_answer_is_given(client, upload, raw_bytes, declared):
+    """The client checks media type and shape of each (tests/server/conftest.py)."""
+    job = upload(("scan.pellucid.h5", raw_bytes))
+    wrong = []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        requests = Requests(client, monkeypatch, job)
+        for method, path, status in declared.answers():
+            if status in NOT_ASKED_FOR:
+                continue
+            response = requests.answer(method, path, status)
+            if response is None or response.status_code != status:
+                got = "no request is known that provokes it" if response is None else response.status_code
+                wrong.append(f"{method} {path}: declared {status}, got {got}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_room_for_a_single_object_is_507(client, tmp_path, monkeypatch):
+    def folder(**_):
+        (tmp_path / "full").mkdir()
+        (tmp_path / "full" / "000000").symlink_to("/dev/full")
+        return str(tmp_path / "full")
+
+    monkeypatch.setattr("pellucid.dicomweb.storing.tempfile.mkdtemp", folder)
+    response = client.post("/dicom-web/studies", content=dicom(), headers=DICOM)
+    assert response.status_code == 507
+    assert response.json() == {"detail": "cannot be received: No space left on device"}
