@@ -12,6 +12,7 @@ from tests.archive.samples import dicom
 from pellucid import archive as package
 from pellucid.archive import Archive, Query
 from pellucid.archive.schema import VERSION, Base
+from pellucid.dimse import tables as _dimse_tables  # noqa: F401 (tables that a door keeps for itself)
 from pellucid.errors import InvalidInputError
 
 
