@@ -145,3 +145,74 @@ def test_after_stop_nothing_is_taken(runner):
     with pytest.raises(InvalidInputError, match="stopping"):
         runner.submit("demo", "", lambda progress: RESULT, cleanup=cleaned.set)
     assert cleaned.is_set()
+
+
+@pytest.fixture
+def held(runner):
+    """A long job at work, and the event that lets it end."""
+    release, running = threading.Event(), threading.Event()
+    job = runner.submit("demo", "Long one", lambda progress: running.set() or (release.wait(10) and RESULT))
+    assert running.wait(5)
+    yield job, release
+    release.set()
+
+
+def test_a_short_job_runs_beside_a_long_one(runner, held):
+    job = runner.submit("upload", "Quick", lambda progress: RESULT, takes_long=lambda progress: False)
+    assert wait(runner, job).state == "done"
+    assert runner.get(held[0].id).state == "running"
+
+
+def test_a_job_that_turns_out_long_waits_its_turn(runner, held):
+    looked, cleaned = threading.Event(), threading.Event()
+    job = runner.submit(
+        "upload",
+        "Raw",
+        lambda progress: RESULT,
+        takes_long=lambda progress: looked.set() or True,
+        cleanup=cleaned.set,
+    )
+    assert looked.wait(5)
+    waiting = wait(runner, job, "queued")
+    assert not cleaned.is_set()
+    assert waiting.state == "queued"
+    # Another short one passes it.
+    assert wait(runner, runner.submit("upload", "", lambda p: RESULT, takes_long=lambda p: False)).state == "done"
+    held[1].set()
+    assert wait(runner, job).state == "done"
+    assert cleaned.is_set()
+
+
+def test_what_turns_out_long_can_be_cancelled_while_it_looks(runner, held):
+    looking, go, cleaned = threading.Event(), threading.Event(), threading.Event()
+    job = runner.submit(
+        "upload",
+        "",
+        lambda progress: RESULT,
+        takes_long=lambda progress: looking.set() or go.wait(5),
+        cleanup=cleaned.set,
+    )
+    assert looking.wait(5)
+    runner.cancel(job.id)
+    go.set()
+    assert wait(runner, job).state == "cancelled"
+    assert cleaned.is_set()
+    assert runner.get(held[0].id).state == "running"
+
+
+def test_a_failure_while_looking_is_the_jobs(runner):
+    def broken(progress):
+        raise InvalidInputError("is broken", file="a.zip")
+
+    job = wait(runner, runner.submit("upload", "", lambda progress: RESULT, takes_long=broken))
+    assert (job.state, job.error) == ("failed", "a.zip: is broken")
+
+
+def test_a_waiting_job_says_for_what(runner, held):
+    first = runner.submit("reconstruction", "First", lambda progress: RESULT)
+    second = runner.submit("reconstruction", "Second", lambda progress: RESULT)
+    assert first.message == "waiting for: Long one"
+    assert second.message == "waiting for: Long one and 1 more"
+    assert [job.message for job in runner.all()] == [second.message, first.message, ""]
+    held[1].set()
+    assert wait(runner, second).message == ""

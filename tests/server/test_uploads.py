@@ -1,6 +1,8 @@
 """Uploads: what is understood is stored; what is broken or hostile leaves nothing behind."""
 
 import io
+import threading
+import time
 import zipfile
 from dataclasses import replace
 
@@ -26,7 +28,7 @@ def zipped(files, **options):
 def test_dicom_is_stored_as_received(client, platform, upload):
     job = upload(("a.dcm", dicom(1, 1, 1)), ("b.dcm", dicom(1, 2, 1)))
     assert job["state"] == "done", job
-    assert (job["kind"], job["title"], job["fraction"]) == ("upload", "Upload of 2 files", 1.0)
+    assert (job["kind"], job["title"], job["fraction"]) == ("upload", "Upload of a.dcm and 1 more", 1.0)
     assert job["result"] == {
         "study_instance_uids": [uid(1)],
         "series_instance_uids": [uid(1, 1), uid(1, 2)],
@@ -261,3 +263,47 @@ def test_a_signal_whose_image_cannot_be_stored_is_named(upload, raw, tmp_path, i
     assert job["state"] == "failed"
     assert job["error"].startswith("a.pellucid.h5: PatientName: ")
     is_empty()
+
+
+@pytest.fixture
+def long_job(platform):
+    """A demonstration at work, that goes on until it is told to end."""
+    release, running = threading.Event(), threading.Event()
+    nothing = {"study_instance_uids": [], "series_instance_uids": [], "acquisition_ids": []}
+    job = platform.jobs.submit(
+        "demo", "Demonstration patient", lambda progress: running.set() or (release.wait() and nothing)
+    )
+    assert running.wait(5)
+    yield job
+    release.set()
+
+
+def test_dicom_does_not_wait_for_a_long_job(platform, upload, long_job):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as target:
+        target.writestr("a/1.dcm", dicom(1, 1, 1))
+    assert upload(("head.zip", packed.getvalue()), ("b.dcm", dicom(1, 2, 1)))["state"] == "done"
+    assert platform.jobs.get(long_job.id).state == "running"
+    assert len(platform.archive.find(Query("instance"))) == 2
+
+
+def test_a_signal_waits_for_a_long_job_and_says_so(client, platform, raw_bytes, upload, long_job):
+    job = client.post("/api/uploads", files=[("files", ("scan.pellucid.h5", raw_bytes))]).json()["job"]
+    assert job["title"] == "Upload of scan.pellucid.h5"
+    for _ in range(500):
+        now = client.get(f"/api/jobs/{job['id']}").json()
+        if now["message"].startswith("waiting"):
+            break
+        time.sleep(0.01)
+    assert (now["state"], now["message"]) == ("queued", "waiting for: Demonstration patient")
+    # What comes after it and is quick passes it.
+    assert upload(("b.dcm", dicom(1, 2, 1)))["state"] == "done"
+    assert platform.archive.acquisitions() == []
+    client.delete(f"/api/jobs/{job['id']}")
+    assert client.get(f"/api/jobs/{job['id']}").json()["state"] == "cancelled"
+
+
+def test_a_broken_zip_does_not_wait_to_say_so(upload, long_job):
+    job = upload(("head.zip", b"PK\x03\x04 and no more"))
+    assert job["state"] == "failed"
+    assert job["error"].startswith("head.zip: cannot be expanded")

@@ -7,7 +7,8 @@
 """
 
 from pellucid.server.app import create_app
-from pellucid.server.jobs import Job, JobRunner
+from pellucid.server.job import Job
+from pellucid.server.jobs import JobRunner
 from pellucid.server.platform import Made, Platform
 from pellucid.server.run import serve
 from pellucid.server.settings import Settings

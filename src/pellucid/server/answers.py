@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pellucid.dicomweb.problems import MEANINGS
-from pellucid.server.jobs import Kind, State
+from pellucid.server.job import Kind, State
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

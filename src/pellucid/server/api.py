@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
@@ -23,7 +22,7 @@ from pellucid.parameters import checked
 from pellucid.progress import Progress
 from pellucid.server import answers, uploads
 from pellucid.server.answers import problems
-from pellucid.server.jobs import Job
+from pellucid.server.job import Job
 from pellucid.server.platform import Platform, described
 from pellucid.server.raw_details import RawDetails
 from pellucid.server.uploads import UploadLimits
@@ -81,13 +80,7 @@ def _add_general(router: APIRouter, platform: Platform) -> None:
             )
         except RequestError as error:
             raise HTTPException(error.status, error.detail) from error
-        title = names[0] if len(names) == 1 else f"{len(names)} files"
-        job = platform.jobs.submit(
-            "upload",
-            f"Upload of {title}",
-            lambda progress: uploads.process(platform, folder, limits, progress),
-            cleanup=lambda: shutil.rmtree(folder, ignore_errors=True),
-        )
+        job = uploads.submit(platform, folder, names, limits)
         return {"job": job.to_json()}
 
 

@@ -18,6 +18,7 @@ from pellucid.archive.archive import Limits
 from pellucid.errors import InvalidInputError
 from pellucid.image import Image
 from pellucid.modality import Method, all_modalities
+from pellucid.server.job_memory import JobMemory
 from pellucid.server.jobs import JobRunner
 from pellucid.server.raw_details import DetailsCache
 from pellucid.server.security import log_without_values
@@ -140,7 +141,11 @@ class Platform:
             raise InvalidInputError(
                 f"cannot be used as the data folder ({error.strerror or error})", file=settings.data
             ) from error
-        return cls(archive, JobRunner(workers=settings.job_workers, history=settings.job_history), settings)
+        # A process that works on the archive has its own folder there; those of others that died are gone by now.
+        processes = archive.incoming.parent
+        memory = JobMemory(archive.folder / "jobs", archive.incoming.name, lambda name: (processes / name).is_dir())
+        jobs = JobRunner(workers=settings.job_workers, history=settings.job_history, memory=memory)
+        return cls(archive, jobs, settings)
 
     def start(self) -> None:
         """Start working on jobs, and load the modalities, which takes seconds, before someone waits for them."""

@@ -6,7 +6,8 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +22,7 @@ from pellucid.errors import InvalidInputError
 from pellucid.image import Image
 from pellucid.modality import HEAD_BYTES, all_modalities, modality, reconstruct
 from pellucid.progress import Progress, part
+from pellucid.server.job import Job
 from pellucid.server.old_dicom import begins_as_data_set, with_header
 from pellucid.server.platform import Deposit, Platform, is_dicom
 
@@ -62,9 +64,35 @@ async def receive(
     return folder, names
 
 
+def submit(platform: Platform, folder: Path, names: list[str], limits: UploadLimits) -> Job:
+    """Queue the storing of what `receive` gave.
+
+    What holds DICOM images alone does not wait for long jobs: it takes the memory of one instance.
+    """
+    return platform.jobs.submit(
+        "upload",
+        f"Upload of {_title(names)}",
+        lambda progress: process(platform, folder, limits, progress),
+        takes_long=lambda progress: _takes_long(folder, limits, progress),
+        cleanup=lambda: shutil.rmtree(folder, ignore_errors=True),
+    )
+
+
+def _title(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _takes_long(folder: Path, limits: UploadLimits, progress: Progress) -> bool:
+    """Whether something in the folder is not stored as it is: signals, and images of other formats."""
+    progress(0.0, "Looking at the files")
+    with _said_to_sender(folder):
+        _expand_all(folder, limits)
+        return any(_is_known(file) for file in _files(folder))
+
+
 def process(platform: Platform, folder: Path, limits: UploadLimits, progress: Progress) -> dict[str, list[str]]:
     """Store everything in the folder; raises `InvalidInputError` naming the file, and nothing is stored then."""
-    try:
+    with _said_to_sender(folder):
         _expand_all(folder, limits)
         files = _files(folder)
         if not files:
@@ -74,8 +102,14 @@ def process(platform: Platform, folder: Path, limits: UploadLimits, progress: Pr
             passed_over = _store_others(deposit, others, part(progress, 0.3, 0.99)) if others else []
             progress(1.0, _summary(passed_over))
         return deposit.made.to_json()
+
+
+@contextmanager
+def _said_to_sender(folder: Path) -> Iterator[None]:
+    """Errors without the temporary folder's name, which means nothing to the sender."""
+    try:
+        yield
     except InvalidInputError as error:
-        # The temporary folder's name means nothing to the sender.
         raise InvalidInputError(str(error).replace(f"{folder / 'files'}/", "")) from error
 
 
