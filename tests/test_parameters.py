@@ -1,12 +1,13 @@
 """Parameters read from annotations, and the checks on their values."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import pytest
 
 from pellucid.errors import InvalidInputError, UnknownOptionError
-from pellucid.parameters import About, changed, checked, parameters_of
+from pellucid.parameters import About, changed, checked, flat, parameters_of
 from pellucid.progress import Progress, no_progress
 
 
@@ -94,3 +95,40 @@ def test_settings_change_only_where_annotated():
         changed(Settings(), {"tube_voltage_kv": 200}, "head")
     with pytest.raises(UnknownOptionError, match="known: tube_voltage_kv"):
         changed(Settings(), {"hidden": 4}, "head")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    matrix: Annotated[int, About("Matrix", minimum=2)] = 256
+    width: Annotated[float | None, About("Width", unit="mm")] = None
+
+
+@flat
+def shared(
+    raw: str,
+    *,
+    progress: Progress = no_progress,
+    gain: Annotated[float, About("Gain")] = 2.0,
+    image: Shared = Shared(matrix=64),
+) -> tuple[str, float, Shared]:
+    """One that shares."""
+    progress(1.0)
+    return raw, gain, image
+
+
+def test_fields_of_a_shared_dataclass_are_parameters_of_their_own():
+    assert [(p.name, p.kind, p.default, p.about.unit) for p in parameters_of(shared)] == [
+        ("gain", "number", 2.0, "1"),
+        ("matrix", "integer", 64, "1"),
+        ("width", "number", None, "mm"),
+    ]
+    assert list(inspect.signature(shared).parameters) == ["raw", "progress", "gain", "matrix", "width"]
+    assert (shared.__name__, shared.__doc__) == ("shared", "One that shares.")
+    assert shared("raw") == ("raw", 2.0, Shared(matrix=64))
+    assert shared("raw", width=3.5, gain=1.0) == ("raw", 1.0, Shared(matrix=64, width=3.5))
+
+
+@pytest.mark.parametrize("wrong", [{"image": Shared()}, {"matirx": 3}])
+def test_a_flat_function_refuses_what_it_does_not_know(wrong):
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        shared("raw", **wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import types
@@ -13,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from pellucid.errors import InvalidInputError, UnknownOptionError
 
 D = TypeVar("D")
+R = TypeVar("R")
 _KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
@@ -127,6 +129,39 @@ def fields_of(cls: type) -> tuple[Parameter, ...]:
     hints = typing.get_type_hints(cls, include_extras=True)
     annotated = [f for f in fields(cls) if typing.get_origin(hints[f.name]) is typing.Annotated]
     return tuple(_parameter(f.name, hints[f.name], None if f.default is MISSING else f.default) for f in annotated)
+
+
+def flat(function: Callable[..., R]) -> Callable[..., R]:
+    """`function` with the fields of its dataclass parameters as keyword parameters of its own.
+
+    A parameter `shared: Shared = Shared(...)` gives way to the annotated fields of `Shared`, that instance's values
+    being their defaults: what several functions take alike is written once. Raises `TypeError` for unknown names.
+    """
+    signature = inspect.signature(function)
+    groups: dict[str, Any] = {p.name: p.default for p in signature.parameters.values() if is_dataclass(p.default)}
+    hints = typing.get_type_hints(function, include_extras=True)
+    own = [p.replace(annotation=hints[p.name]) for p in signature.parameters.values() if p.name not in groups]
+    members: dict[str, list[inspect.Parameter]] = {}
+    for name, group in groups.items():
+        kinds = typing.get_type_hints(type(group), include_extras=True)
+        members[name] = [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=getattr(group, f.name), annotation=kind)
+            for f in fields(group)
+            for kind in [kinds[f.name]]
+        ]
+    whole = signature.replace(parameters=own + [member for group in members.values() for member in group])
+
+    @functools.wraps(function)
+    def called(*args: Any, **values: Any) -> R:
+        whole.bind(*args, **values)
+        for name, group in groups.items():
+            given = {member.name: values.pop(member.name) for member in members[name] if member.name in values}
+            values[name] = replace(group, **given)
+        return function(*args, **values)
+
+    called.__signature__ = whole  # type: ignore[attr-defined]
+    called.__annotations__ = {p.name: p.annotation for p in whole.parameters.values()} | {"return": hints["return"]}
+    return called
 
 
 def checked(known: tuple[Parameter, ...], given: Mapping[str, Any], where: str) -> dict[str, Any]:

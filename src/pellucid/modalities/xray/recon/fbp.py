@@ -19,6 +19,7 @@ from pellucid.modalities.xray.projection.backprojection import CURVED, FLAT, PAR
 from pellucid.modalities.xray.projection.symmetry import fold
 from pellucid.modalities.xray.recon import options
 from pellucid.modalities.xray.recon.filters import FilterName, filtered, ramp_response
+from pellucid.modalities.xray.recon.options import ImageOptions
 from pellucid.modalities.xray.recon.prepare import prepare
 from pellucid.modalities.xray.recon.result import image_of
 from pellucid.modalities.xray.recon.weights import (
@@ -29,11 +30,13 @@ from pellucid.modalities.xray.recon.weights import (
     why_not_analytic,
     widened,
 )
+from pellucid.parameters import flat
 from pellucid.progress import Progress, no_progress, part
 
 _LANES = 64
 _WORKING_IMAGES = 4
 _ARC_TERMS = 9
+_IMAGE = ImageOptions(matrix=512)
 
 
 def filtered_back_projection(
@@ -115,35 +118,21 @@ def inside_field(geometry: ScanGeometry, grid: Grid) -> NDArray[np.bool_]:
     return inside
 
 
+@flat
 def fbp(
     raw: Sinogram,
     *,
     progress: Progress = no_progress,
     filter: options.Filter = "hann",  # noqa: A002 (the field's word)
     cutoff: options.Cutoff = 1.0,
-    matrix: options.Matrix = 512,
-    field_of_view_mm: options.FieldOfView = None,
-    slice_thickness_mm: options.SliceThickness = None,
-    keep_every: options.KeepEvery = 1,
-    centre_of_rotation_px: options.CentreOfRotation = None,
-    beam_hardening_correction: options.BeamHardening = True,
+    image: ImageOptions = _IMAGE,
     non_negative: options.NonNegative = False,
 ) -> Image:
     """Image of a parallel or fan scan by filtered back-projection; short fan scans with Parker's weights.
 
     Raises `InvalidInputError` where the views that are kept do not cover the angles needed.
     """
-    ready = prepare(
-        raw,
-        matrix=matrix,
-        field_of_view_mm=field_of_view_mm,
-        slice_thickness_mm=slice_thickness_mm,
-        keep_every=keep_every,
-        centre_of_rotation_px=centre_of_rotation_px,
-        beam_hardening_correction=beam_hardening_correction,
-        working_images=_WORKING_IMAGES,
-        working_slices=2 * _LANES,
-    )
+    ready = prepare(raw, image, working_images=_WORKING_IMAGES, working_slices=2 * _LANES)
     progress(0.1, "line integrals")
     attenuation = filtered_back_projection(
         ready.data, ready.geometry, ready.grid, filter_name=filter, cutoff=cutoff, progress=part(progress, 0.1, 1.0)

@@ -20,14 +20,17 @@ from pellucid.modalities.xray.projection.symmetry import fold
 from pellucid.modalities.xray.recon import options
 from pellucid.modalities.xray.recon.fbp import detector_numbers, inside_field, turns_of
 from pellucid.modalities.xray.recon.filters import FilterName, filtered, ramp_response
+from pellucid.modalities.xray.recon.options import ImageOptions
 from pellucid.modalities.xray.recon.prepare import prepare
 from pellucid.modalities.xray.recon.result import image_of
 from pellucid.modalities.xray.recon.weights import obliqueness, ray_weights, require_analytic, why_not_analytic, widened
+from pellucid.parameters import flat
 from pellucid.progress import Progress, no_progress, part
 
 _CHUNK_BYTES = 1 << 28
 _WORKING_IMAGES = 4
 _VIEWS_AT_ONCE = 32
+_IMAGE = ImageOptions()
 
 
 def feldkamp(
@@ -82,34 +85,21 @@ def _filtered_views(
     return result
 
 
+@flat
 def fdk(
     raw: Sinogram,
     *,
     progress: Progress = no_progress,
     filter: options.Filter = "hann",  # noqa: A002 (the field's word)
     cutoff: options.Cutoff = 1.0,
-    matrix: options.Matrix = 256,
-    field_of_view_mm: options.FieldOfView = None,
-    slice_thickness_mm: options.SliceThickness = None,
-    keep_every: options.KeepEvery = 1,
-    centre_of_rotation_px: options.CentreOfRotation = None,
-    beam_hardening_correction: options.BeamHardening = True,
+    image: ImageOptions = _IMAGE,
     non_negative: options.NonNegative = False,
 ) -> Image:
     """Volume of a circular cone-beam scan; short scans with Parker's weights, displaced detectors with Wang's.
 
     Raises `InvalidInputError` where the views that are kept do not cover the angles needed.
     """
-    ready = prepare(
-        raw,
-        matrix=matrix,
-        field_of_view_mm=field_of_view_mm,
-        slice_thickness_mm=slice_thickness_mm,
-        keep_every=keep_every,
-        centre_of_rotation_px=centre_of_rotation_px,
-        beam_hardening_correction=beam_hardening_correction,
-        working_images=_WORKING_IMAGES,
-    )
+    ready = prepare(raw, image, working_images=_WORKING_IMAGES)
     progress(0.1, "line integrals")
     attenuation = feldkamp(
         ready.data, ready.geometry, ready.grid, filter_name=filter, cutoff=cutoff, progress=part(progress, 0.1, 1.0)

@@ -25,20 +25,23 @@ from pellucid.image import Image
 from pellucid.modalities.xray.acquisition import Sinogram
 from pellucid.modalities.xray.forward import ray_transform
 from pellucid.modalities.xray.recon import options
+from pellucid.modalities.xray.recon.options import ImageOptions
 from pellucid.modalities.xray.recon.prepare import Prepared, prepare
 from pellucid.modalities.xray.recon.result import image_of
 from pellucid.operators import LinearOperator
-from pellucid.parameters import About
+from pellucid.parameters import About, flat
 from pellucid.progress import Progress, no_progress
 
 _WORKING_IMAGES = {"sirt": 7, "cgls": 7, "tv": 16}
 """Arrays of the image's size held at once: the solver's, and the preview's."""
 _NORM_ITERATIONS = 6
 _NORM_SAFETY = 1.02
+_IMAGE = ImageOptions()
 Start = Callable[[LinearOperator, NDArray[np.float32]], Iterator[solvers.State]]
 Iterations = Annotated[int, About("Iterations", minimum=1, maximum=10000, step=10)]
 
 
+@flat
 def sirt(
     raw: Sinogram,
     *,
@@ -46,24 +49,10 @@ def sirt(
     iterations: Iterations = 60,
     relaxation: Annotated[float, About("Step, 1 for plain SIRT", minimum=0.05, maximum=1.95, step=0.05)] = 1.5,
     non_negative: options.NonNegative = True,
-    matrix: options.Matrix = 256,
-    field_of_view_mm: options.FieldOfView = None,
-    slice_thickness_mm: options.SliceThickness = None,
-    keep_every: options.KeepEvery = 1,
-    centre_of_rotation_px: options.CentreOfRotation = None,
-    beam_hardening_correction: options.BeamHardening = True,
+    image: ImageOptions = _IMAGE,
 ) -> Image:
     """Simultaneous iterative reconstruction: μ ← max(0, μ + relaxation C Aᵀ R (p − A μ))."""
-    ready = prepare(
-        raw,
-        matrix=matrix,
-        field_of_view_mm=field_of_view_mm,
-        slice_thickness_mm=slice_thickness_mm,
-        keep_every=keep_every,
-        centre_of_rotation_px=centre_of_rotation_px,
-        beam_hardening_correction=beam_hardening_correction,
-        working_images=_WORKING_IMAGES["sirt"],
-    )
+    ready = prepare(raw, image, working_images=_WORKING_IMAGES["sirt"])
 
     def begin(operator: LinearOperator, data: NDArray[np.float32]) -> Iterator[solvers.State]:
         return solvers.sirt(operator, data, iterations=iterations, relaxation=relaxation, non_negative=non_negative)
@@ -71,6 +60,7 @@ def sirt(
     return _run(raw, ready, begin, iterations, f"SIRT {iterations}", progress)
 
 
+@flat
 def cgls(
     raw: Sinogram,
     *,
@@ -79,24 +69,10 @@ def cgls(
     damping: Annotated[
         float, About("Damping, as part of the largest singular value", minimum=0, maximum=1, step=0.005)
     ] = 0.0,
-    matrix: options.Matrix = 256,
-    field_of_view_mm: options.FieldOfView = None,
-    slice_thickness_mm: options.SliceThickness = None,
-    keep_every: options.KeepEvery = 1,
-    centre_of_rotation_px: options.CentreOfRotation = None,
-    beam_hardening_correction: options.BeamHardening = True,
+    image: ImageOptions = _IMAGE,
 ) -> Image:
     """Conjugate gradients for least squares: fewer iterations are smoother, more follow the noise."""
-    ready = prepare(
-        raw,
-        matrix=matrix,
-        field_of_view_mm=field_of_view_mm,
-        slice_thickness_mm=slice_thickness_mm,
-        keep_every=keep_every,
-        centre_of_rotation_px=centre_of_rotation_px,
-        beam_hardening_correction=beam_hardening_correction,
-        working_images=_WORKING_IMAGES["cgls"],
-    )
+    ready = prepare(raw, image, working_images=_WORKING_IMAGES["cgls"])
 
     def begin(operator: LinearOperator, data: NDArray[np.float32]) -> Iterator[solvers.State]:
         strength = damping * _norm(operator) if damping else 0.0
@@ -105,6 +81,7 @@ def cgls(
     return _run(raw, ready, begin, iterations, f"CGLS {iterations}", progress)
 
 
+@flat
 def tv(
     raw: Sinogram,
     *,
@@ -115,24 +92,10 @@ def tv(
         About("Weight of total variation, as part of the largest value of Aᵀp", minimum=0, maximum=1, step=1e-4),
     ] = 2e-3,
     non_negative: options.NonNegative = True,
-    matrix: options.Matrix = 256,
-    field_of_view_mm: options.FieldOfView = None,
-    slice_thickness_mm: options.SliceThickness = None,
-    keep_every: options.KeepEvery = 1,
-    centre_of_rotation_px: options.CentreOfRotation = None,
-    beam_hardening_correction: options.BeamHardening = True,
+    image: ImageOptions = _IMAGE,
 ) -> Image:
     """Least squares with isotropic total variation in three dimensions and, by default, positivity."""
-    ready = prepare(
-        raw,
-        matrix=matrix,
-        field_of_view_mm=field_of_view_mm,
-        slice_thickness_mm=slice_thickness_mm,
-        keep_every=keep_every,
-        centre_of_rotation_px=centre_of_rotation_px,
-        beam_hardening_correction=beam_hardening_correction,
-        working_images=_WORKING_IMAGES["tv"],
-    )
+    ready = prepare(raw, image, working_images=_WORKING_IMAGES["tv"])
 
     def begin(operator: LinearOperator, data: NDArray[np.float32]) -> Iterator[solvers.State]:
         spacing = np.array(ready.grid.spacing_mm) / min(ready.grid.spacing_mm)

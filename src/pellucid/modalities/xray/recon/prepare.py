@@ -12,6 +12,7 @@ from pellucid.errors import InvalidInputError
 from pellucid.modalities.xray.acquisition import Sinogram
 from pellucid.modalities.xray.counts import line_integrals
 from pellucid.modalities.xray.geometry import Grid, ScanGeometry
+from pellucid.modalities.xray.recon.options import ImageOptions
 from pellucid.modalities.xray.recon.weights import field_radius_mm
 from pellucid.modalities.xray.slabs import slab_weights
 from pellucid.modalities.xray.water import without_beam_hardening
@@ -32,42 +33,31 @@ class Prepared:
     corrected: bool
 
 
-def prepare(
-    raw: Sinogram,
-    *,
-    matrix: int,
-    field_of_view_mm: float | None,
-    slice_thickness_mm: float | None,
-    keep_every: int,
-    centre_of_rotation_px: float | None,
-    beam_hardening_correction: bool,
-    working_images: int,
-    working_slices: int = 0,
-) -> Prepared:
+def prepare(raw: Sinogram, image: ImageOptions, *, working_images: int, working_slices: int = 0) -> Prepared:
     """Line integrals and grid; rows of parallel and fan scans are averaged into slices towards the head.
 
     `working_images`: how many arrays of the image's size the method holds at once; `working_slices`: how many of a
     slice's size besides, at most 16 for each slice of the image.
     """
-    scan = _centred(raw.geometry.every_view(keep_every), centre_of_rotation_px)
-    width = field_of_view_mm or 2 * field_radius_mm(scan)
+    scan = _centred(raw.geometry.every_view(image.keep_every), image.centre_of_rotation_px)
+    width = image.field_of_view_mm or 2 * field_radius_mm(scan)
     if width <= 0:
         raise InvalidInputError("the detector does not see the isocentre", field="geometry")
     _check_inside_orbit(scan, width)
     mixing = None
     if scan.beam == "cone":
-        positions, thickness = _cone_slices(scan, slice_thickness_mm)
+        positions, thickness = _cone_slices(scan, image.slice_thickness_mm)
     else:
-        positions, thickness = _planar_slices(scan, slice_thickness_mm)
+        positions, thickness = _planar_slices(scan, image.slice_thickness_mm)
         mixing = slab_weights(scan.row_positions_mm, positions, thickness)
-    shape = (len(positions), matrix, matrix)
+    shape = (len(positions), image.matrix, image.matrix)
     if np.prod(shape, dtype=float) > _LARGEST_VOXELS:
         raise InvalidInputError(f"{shape} voxels are more than {_LARGEST_VOXELS}; use thicker slices", field="matrix")
     _check_memory(shape, working_images * shape[0] + min(working_slices, 16 * shape[0]))
-    pixel = width / matrix
+    pixel = width / image.matrix
     grid = Grid(shape=shape, spacing_mm=(thickness, pixel, pixel), centre_mm=(0.0, 0.0, float(np.mean(positions))))
-    corrected = beam_hardening_correction and raw.spectrum is not None and not raw.spectrum.is_monoenergetic
-    data = _line_integrals(raw, keep_every, mixing, corrected=corrected)
+    corrected = image.beam_hardening_correction and raw.spectrum is not None and not raw.spectrum.is_monoenergetic
+    data = _line_integrals(raw, image.keep_every, mixing, corrected=corrected)
     if mixing is not None:
         scan = scan.with_row_positions(positions)
     return Prepared(data, scan, grid, corrected)
