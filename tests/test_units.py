@@ -17,4 +17,14 @@ def test_code_means_what_the_standard_says(quantity):
 
 def test_unit_codes_are_ucum():
     assert QUANTITIES["ct_number"].unit_code.scheme == "UCUM"
+    assert QUANTITIES["ct_number"].unit_code.meaning == "Hounsfield unit"
     assert QUANTITIES["mr_signal"].unit_code.meaning == "no units"
+
+
+def test_people_read_units_without_the_marks_of_ucum():
+    assert QUANTITIES["ct_number"].unit_symbol == "HU"
+    assert QUANTITIES["attenuation_coefficient"].unit_symbol == "1/cm"
+    assert QUANTITIES["mr_signal"].unit_symbol == ""
+    assert QUANTITIES["t1"].unit_symbol == "ms"
+    for quantity in QUANTITIES.values():
+        assert not set(quantity.unit_symbol) & set("[]{}'"), quantity.name

@@ -32,7 +32,28 @@ class Quantity:
     @property
     def unit_code(self) -> Code:
         """The unit as a UCUM coded concept (DICOM PS3.16 CID 82)."""
-        return Code(self.unit, "UCUM", "no units" if self.unit == "1" else self.unit)
+        return Code(self.unit, "UCUM", _UNIT_MEANINGS.get(self.unit, unit_symbol(self.unit)))
+
+    @property
+    def unit_symbol(self) -> str:
+        """The unit as people write it; empty where there is none."""
+        return unit_symbol(self.unit)
+
+
+_UNIT_MEANINGS = {"1": "no units", "[hnsf'U]": "Hounsfield unit"}
+_SYMBOLS = {
+    "1": "",
+    "[hnsf'U]": "HU",
+    "[ppm]": "ppm",
+    "{counts}": "counts",
+    "cm-1": "1/cm",
+    "g/ml{SUVbw}": "SUV g/ml",
+}
+
+
+def unit_symbol(unit: str) -> str:
+    """A UCUM unit as people write it; empty for the unit 1."""
+    return _SYMBOLS.get(unit, unit)
 
 
 def _quantity(name: str, unit: str, meaning: str, code: tuple[str, str] | None = None) -> tuple[str, Quantity]:

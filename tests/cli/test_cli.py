@@ -13,9 +13,10 @@ import pytest
 from pellucid import container
 from pellucid.cli.app import run
 from pellucid.cli.display import parameter_table
-from pellucid.image import axial_affine
+from pellucid.image import Image, axial_affine
 from pellucid.modalities.mr import KSpace
 from pellucid.modality import all_modalities, modality
+from pellucid.verbs import save
 
 
 def call(*arguments, cwd=None):
@@ -207,6 +208,22 @@ def test_information_as_json_explains_the_parameters(tmp_path, capsys):
     for parameter in methods["fft"].parameters:
         (line,) = {line.strip() for line in text.splitlines() if parameter.about.description in line}
         assert line.startswith(f"{parameter.name} = ")
+
+
+def test_information_has_units_for_people_and_ucum_for_programs(tmp_path, capsys):
+    for quantity, unit, shown in (
+        ("ct_number", "[hnsf'U]", "HU"),
+        ("attenuation_coefficient", "cm-1", "1/cm"),
+        ("mr_signal", "1", "none"),
+    ):
+        folder = tmp_path / quantity
+        array = np.linspace(0.0, 0.4, 60, dtype=np.float32).reshape(3, 4, 5)
+        kind = "MR" if quantity == "mr_signal" else "CT"
+        save(Image(array=array, affine=axial_affine((3, 4, 5), (5, 2, 2)), quantity=quantity, modality=kind), folder)
+        assert run(["info", str(folder)]) == 0
+        assert f"unit: {shown}\n" in capsys.readouterr().out
+        assert run(["info", str(folder), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["found"][0]["unit"] == unit
 
 
 def small_signal():

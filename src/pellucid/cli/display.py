@@ -10,6 +10,7 @@ from typing import Any
 from pellucid.modality import Modality, all_modalities, modality
 from pellucid.parameters import Parameter
 from pellucid.progress import Progress
+from pellucid.units import unit_symbol
 
 _UNDER = " " * 6
 _WIDEST_RANGE = 40
@@ -120,6 +121,8 @@ def description(found: Mapping[str, Any], indent: int = 0) -> str:
         margin = "  " * indent
         if key == "parameters" and isinstance(value, list):
             lines += [f"{margin}{key}:", *(margin + line for line in parameter_table(value))]
+        elif key == "unit":
+            lines.append(f"{margin}{key}: {unit_symbol(str(value)) or 'none'}")
         elif isinstance(value, Mapping):
             lines += [f"{margin}{key}:", description(value, indent + 1)]
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):

@@ -101,7 +101,7 @@ def write_nifti(image: Image, path: Path) -> Path:
     if image.channels and len(image.channels[0].values) > 1:
         first, second = image.channels[0].values[:2]
         written.header["pixdim"][4] = abs(second - first)
-    written.header["descrip"] = f"Pellucid: {image.quantity.name} [{image.quantity.unit}]".encode()[:79]
+    written.header["descrip"] = f"Pellucid: {image.quantity.name} [{image.quantity.unit_symbol}]".encode()[:79]
     text = (_MARK + json.dumps(_to_notes(image))).encode()
     written.header.extensions.append(nibabel.nifti1.Nifti1Extension(_COMMENT, text))
     partial = path.with_name(f"{path.name.split('.nii')[0]}.partial{path.name[path.name.lower().index('.nii') :]}")

@@ -110,7 +110,7 @@ def _single_frames(image: Image, kind: Classic, values: dict[str, Any], created:
     values |= kind.fixed(image, scale)
     values["SOPClassUID"] = kind.sop_class_uid
     values["ImageType"] = image_type(image, kind.image_type(image))
-    rounded = f"; rounded to within {scale.error:.3g} {image.quantity.unit}"
+    rounded = f"; rounded to within {scale.error:.3g} {image.quantity.unit_symbol}".rstrip()
     values["DerivationDescription"] = values["DerivationDescription"][: 1024 - len(rounded)] + rounded
     shared = Dataset()
     put(shared, values, iod)
