@@ -19,6 +19,11 @@ NIST_CORTICAL_BONE = {
     20: 4.001, 30: 1.331, 40: 0.6655, 50: 0.4242, 60: 0.3148, 80: 0.2229, 100: 0.1855, 150: 0.1480, 200: 0.1309,
     300: 0.1113,
 }  # fmt: skip
+NIST_SOFT = {
+    "adipose": {30: 0.3063, 60: 0.1974, 100: 0.1688, 200: 0.1368, 500: 0.09696},
+    "muscle": {30: 0.3783, 60: 0.2048, 100: 0.1693, 200: 0.1358, 500: 0.09598},
+    "lung": {30: 0.3815, 60: 0.2053, 100: 0.1695, 200: 0.1359, 500: 0.09607},
+}
 
 # The Phantom Laboratory, Catphan 503 manual: range of CT numbers seen on scanners.
 CATPHAN_HU = {
@@ -53,6 +58,17 @@ def attenuation_of_water() -> float:
 def attenuation_of_bone() -> float:
     """Cortical bone (ICRU 44) against NIST."""
     return worst_deviation("cortical_bone", NIST_CORTICAL_BONE)
+
+
+@check(
+    "Mass attenuation of fat, muscle and lung, 30 to 500 keV: worst relative difference from NIST",
+    against="published reference",
+    high=0.002,
+    reason="as for water",
+)
+def attenuation_of_soft_tissue() -> float:
+    """Adipose tissue, skeletal muscle and lung (ICRU 44) against NIST."""
+    return max(worst_deviation(name, table) for name, table in NIST_SOFT.items())
 
 
 @check(
