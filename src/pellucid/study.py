@@ -26,7 +26,7 @@ class StudyContext:
     share one coordinate system.
 
     `position_assumed`: nothing says how the patient or object lay, so the scanner's axes were taken for the
-    patient's; distances hold within this frame of reference, sides and places in a patient do not.
+    patient's. Series of the same frame of reference still lie as they do to each other; no side is known.
     """
 
     patient_id: str = ""

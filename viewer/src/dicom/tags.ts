@@ -46,6 +46,7 @@ export const TAG = {
   PixelValueTransformationSequence: "00289145",
   PlaneOrientationSequence: "00209116",
   PlanePositionSequence: "00209113",
+  PositionReferenceIndicator: "00201040",
   RadionuclideHalfLife: "00181075",
   RadionuclideTotalDose: "00181074",
   RadiopharmaceuticalInformationSequence: "00540016",

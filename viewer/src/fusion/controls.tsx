@@ -3,7 +3,7 @@ import { NumberInput, Select } from "../ui";
 import { digitsOf } from "../window_level";
 import "./fusion.css";
 import { gradient, paletteByName, PALETTES } from "./palettes";
-import { canFuse, changeFusion, fusion, overlayFor } from "./store";
+import { canFuse, changeFusion, fusion, isUnrelated, overlayFor } from "./store";
 
 interface FusionControlsProps {
   readonly base: Stack;
@@ -14,7 +14,8 @@ interface FusionControlsProps {
 /** Chooses what is laid over the picture, its colours, opacity and window. */
 export function FusionControls({ base, candidates }: FusionControlsProps) {
   const usable = candidates.filter(([stack]) => canFuse(base, stack));
-  if (usable.length === 0) return null;
+  const unrelated = candidates.some(([stack]) => isUnrelated(base, stack));
+  if (usable.length === 0) return unrelated ? <NoFusion /> : null;
   const overlay = overlayFor(base);
   const { palette, opacity, window } = fusion.value;
   return (
@@ -26,6 +27,7 @@ export function FusionControls({ base, candidates }: FusionControlsProps) {
         options={[["", "No fusion"], ...usable.map(([stack, title]) => [stack.key, `Fuse: ${title}`] as const)]}
         onChange={(key) => changeFusion({ overlay: usable.find(([stack]) => stack.key === key)?.[0], window: undefined })}
       />
+      {unrelated && <NoFusion />}
       {overlay && (
         <>
           <Select
@@ -70,3 +72,14 @@ export function FusionControls({ base, candidates }: FusionControlsProps) {
     </div>
   );
 }
+
+/** Why a series is not offered. */
+const NoFusion = () => (
+  <span
+    class="overlay-note"
+    data-text="no-fusion"
+    title="A series whose position is assumed cannot be laid over others: the raw data do not say where it lies in the patient."
+  >
+    No fusion: position assumed
+  </span>
+);

@@ -24,6 +24,10 @@ export const canFuse = (base: Stack, overlay: Stack): boolean =>
   base.frameOfReferenceUid === overlay.frameOfReferenceUid &&
   [base, overlay].every((stack) => typeof gridOnce(stack) !== "string");
 
+/** Whether an assumed position is why two stacks cannot be fused. */
+export const isUnrelated = (base: Stack, overlay: Stack): boolean =>
+  (base.positionAssumed || overlay.positionAssumed) && base.frameOfReferenceUid !== overlay.frameOfReferenceUid;
+
 /** The overlay that is shown on `base`, if any. */
 export function overlayFor(base: Stack): Stack | undefined {
   const { overlay } = fusion.value;

@@ -35,6 +35,18 @@ describe("stacks", () => {
     expect(stacksOf(instances, url)).toHaveLength(1);
   });
 
+  it("never lets an assumed place share a frame of reference with a known one", () => {
+    const mark = { PositionReferenceIndicator: "POSITION ASSUMED" };
+    const [known] = stacksOf([slice(1, [0, 0, 0], { PositionReferenceIndicator: "SN" })], url);
+    const [assumed] = stacksOf([slice(1, [0, 0, 0], mark), slice(2, [0, 0, 5], mark)], url);
+    const [again] = stacksOf([slice(3, [0, 0, 0], mark)], url);
+    expect([known!.positionAssumed, assumed!.positionAssumed]).toEqual([false, true]);
+    expect(assumed!.located).toBe(true);
+    expect(known!.frameOfReferenceUid).toBe("9.9");
+    expect(assumed!.frameOfReferenceUid).not.toBe("9.9");
+    expect(again!.frameOfReferenceUid).toBe(assumed!.frameOfReferenceUid);
+  });
+
   it("separates repeats without any mark by their order", () => {
     const instances = [slice(1, [0, 0, 0]), slice(2, [0, 0, 5]), slice(3, [0, 0, 0]), slice(4, [0, 0, 5])];
     const stacks = stacksOf(instances, url);

@@ -14,9 +14,15 @@ export interface Stack {
   /** Where each frame is; made up (and `located` false) where the header does not say. */
   readonly planes: readonly FramePlane[];
   readonly located: boolean;
+  /** The raw data did not say how the subject lay: no side may be named. */
+  readonly positionAssumed: boolean;
+  /** What stacks share whose places can be compared; an assumed place never shares one with a known place. */
   readonly frameOfReferenceUid: string;
   readonly scale: ValueScale;
 }
+
+/** What the server's files say of an assumed place (they have a private element too). */
+const POSITION_ASSUMED = "POSITION ASSUMED";
 
 /** The stacks of a series, from its instances' metadata. */
 export function stacksOf(instances: readonly Dataset[], seriesUrl: string): Stack[] {
@@ -30,6 +36,7 @@ function stackOf(frames: readonly Frame[], index: number, count: number): Stack 
   const seriesUid = text(first, TAG.SeriesInstanceUID);
   const located = frames.every((frame) => frame.plane);
   const ordered = located ? inSpace(frames) : inTime(frames);
+  const positionAssumed = located && frames.some((frame) => text(frame.dataset, TAG.PositionReferenceIndicator) === POSITION_ASSUMED);
   const frameOfReference = text(first, TAG.FrameOfReferenceUID);
   const key = `${seriesUid}/${index}`;
   return {
@@ -40,7 +47,8 @@ function stackOf(frames: readonly Frame[], index: number, count: number): Stack 
     frames: ordered,
     planes: ordered.map((frame, place) => frame.plane ?? madeUpPlane(frame, place)),
     located,
-    frameOfReferenceUid: located && frameOfReference ? frameOfReference : key,
+    positionAssumed,
+    frameOfReferenceUid: located && frameOfReference ? frameOfReference + (positionAssumed ? " assumed" : "") : key,
     scale: scaleOf(ordered),
   };
 }

@@ -1,14 +1,14 @@
 import { dot, letters, negate, normalOf, planeName, scaleBar, toCanvas, type PlaneView, type Size } from "../geometry";
 import { describe, format, readAt } from "../probe";
 import { overlayFor } from "../fusion";
-import type { Vec3 } from "../geometry";
+import type { PlaneName, Vec3 } from "../geometry";
 import type { Stack, Window } from "../series";
 import type { Cell } from "../viewing";
 import { brightnessOf, digitsOf } from "../window_level";
 
-/** The letters of the patient's sides at the four edges; nothing where the header does not say. */
+/** The letters of the patient's sides at the four edges; nothing where they are not known. */
 export function OrientationLetters({ stack, view }: { stack: Stack; view: PlaneView }) {
-  if (!stack.located) return null;
+  if (!stack.located || stack.positionAssumed) return null;
   return (
     <>
       <span class="letter letter-left" data-edge="left">{letters(negate(view.right))}</span>
@@ -19,15 +19,38 @@ export function OrientationLetters({ stack, view }: { stack: Stack; view: PlaneV
   );
 }
 
-/** Where a slice is: "S 12.5 mm" for axial, "A 3.0 mm" for coronal, "L 0.0 mm" for sagittal; its distance for oblique. */
-export function slicePosition(view: PlaneView): string {
+/**
+ * Which plane, and where: "axial S 12.5 mm", "coronal A 3.0 mm", "sagittal L 0.0 mm"; its distance for oblique. Where
+ * the position is assumed, the scanner's axes take the place of the patient's: "xy z 12.5 mm".
+ */
+export function slicePosition(view: PlaneView, positionAssumed: boolean): string {
   const plane = planeName(view);
-  if (plane === "oblique") return `${dot(view.centre, normalOf(view)).toFixed(1)} mm`;
+  if (plane === "oblique") return `oblique ${dot(view.centre, normalOf(view)).toFixed(1)} mm`;
   const axis = { sagittal: 0, coronal: 1, axial: 2 }[plane];
-  const names = [["L", "R"], ["P", "A"], ["S", "I"]][axis]!;
   const value = view.centre[axis]!;
-  return `${names[value >= 0 ? 0 : 1]} ${Math.abs(value).toFixed(1)} mm`;
+  if (positionAssumed) return `${planeTitle(plane, true)} ${"xyz"[axis]} ${value.toFixed(1)} mm`;
+  return `${plane} ${SIDES[axis]![value >= 0 ? 0 : 1]} ${Math.abs(value).toFixed(1)} mm`;
 }
+
+/** A plane's name: the patient's, or by the scanner's axes where the position is assumed. */
+export const planeTitle = (plane: PlaneName, positionAssumed: boolean): string =>
+  positionAssumed ? { axial: "xy", coronal: "xz", sagittal: "yz" }[plane] : plane;
+
+const SIDES = [
+  ["L", "R"],
+  ["P", "A"],
+  ["S", "I"],
+] as const;
+
+/** What "position assumed" means, for the pointer that rests on it. */
+const ASSUMED =
+  "The raw data do not say how the subject lay in the scanner. Left, right, front, back, head and feet are not known, so none is named; x, y and z are the scanner's axes.";
+
+const AssumedNote = () => (
+  <div class="assumed-note" data-text="assumed" title={ASSUMED} aria-label={`Position assumed. ${ASSUMED}`}>
+    position assumed
+  </div>
+);
 
 const windowText = (window: Window, unit: string): string => {
   const digits = digitsOf(window);
@@ -63,9 +86,10 @@ export function Corners({ cell, stack, view, patient, title }: CornersProps) {
         </div>
         {stack.located && (
           <div data-text="position">
-            {planeName(view)} {slicePosition(view)}
+            {slicePosition(view, stack.positionAssumed)}
           </div>
         )}
+        {stack.positionAssumed && <AssumedNote />}
         {stack.part && <div>part {stack.part}</div>}
       </div>
       <div class="corner corner-br">
@@ -88,13 +112,18 @@ export function Probe({ stack, point }: { stack: Stack; point: Vec3 | undefined 
       {lines.map((line) => (
         <div key={line}>{line}</div>
       ))}
-      {stack.located && <div class="soft">{positionText(point)}</div>}
+      {stack.located && <div class="soft">{positionText(point, stack.positionAssumed)}</div>}
     </div>
   );
 }
 
-const positionText = ([x, y, z]: Vec3): string =>
-  `${x >= 0 ? "L" : "R"} ${format(Number(Math.abs(x).toFixed(1)))}  ${y >= 0 ? "P" : "A"} ${format(Number(Math.abs(y).toFixed(1)))}  ${z >= 0 ? "S" : "I"} ${format(Number(Math.abs(z).toFixed(1)))} mm`;
+function positionText(point: Vec3, positionAssumed: boolean): string {
+  const parts = point.map((value, axis) => {
+    const shown = positionAssumed ? value : Math.abs(value);
+    return `${positionAssumed ? "xyz"[axis] : SIDES[axis]![value >= 0 ? 0 : 1]} ${format(Number(shown.toFixed(1)))}`;
+  });
+  return `${parts.join("  ")} mm`;
+}
 
 interface LinesProps {
   readonly view: PlaneView;

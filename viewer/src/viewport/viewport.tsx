@@ -3,7 +3,7 @@ import { useMemo, useRef } from "preact/hooks";
 import { toPatient, type Point } from "../geometry";
 import { pixelsOf, scrollBy, type Cell } from "../viewing";
 import { Message, ProgressBar } from "../ui";
-import { Corners, Lines, OrientationLetters, Probe } from "./annotations";
+import { Corners, Lines, OrientationLetters, planeTitle, Probe } from "./annotations";
 import { pointOf, startDrag, wheelSlices, wheelZoom, type Handlers } from "./interaction";
 import { useRenderer } from "./use_renderer";
 import "./viewport.css";
@@ -31,7 +31,7 @@ export function Viewport({ cell, active, patient, title, handlers, crosshair, on
   return (
     <section
       class={active ? "viewport viewport-active" : "viewport"}
-      aria-label={`${cell.plane === "acquired" ? "Picture" : cell.plane}: ${title || "empty"}`}
+      aria-label={`${cell.plane === "acquired" ? "Picture" : planeTitle(cell.plane, stack?.positionAssumed ?? false)}: ${title || "empty"}`}
       data-plane={cell.plane}
       data-drawn={status.drawn.value}
       aria-busy={status.busy.value}

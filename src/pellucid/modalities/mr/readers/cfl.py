@@ -68,7 +68,7 @@ def plain_kspace(samples: NDArray[np.complex64], path: Path) -> KSpace:
             image_shape=shape,
             encoded_fov_mm=(float(shape[0]) if partitions > 1 else 1.0, float(lines), float(readouts)),
             study=StudyContext().with_assumed_position(),
-            description=path.stem,
+            description=f"{path.stem} (voxels taken as 1 mm)",
             provenance=Provenance(operation="read", method="mr.cfl", sources=(path.name,), software=software()),
         )
     except InvalidInputError as error:
