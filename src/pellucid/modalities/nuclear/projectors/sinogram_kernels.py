@@ -33,6 +33,17 @@ def _path_length(step: float, difference: float, slope: float) -> float:
 
 
 @inline_kernel
+def _crossed(image: Floats, axis: int, step: int, across: float) -> tuple[Floats, Floats, float, float]:
+    """The two voxel columns that a line passes between at a step of its driving axis, and the share of each."""
+    j = math.floor(across)
+    after = image.dtype.type(across - j)
+    before = image.dtype.type(1.0) - after
+    if axis == 0:
+        return image[step + 1, j + 1], image[step + 1, j + 2], before, after
+    return image[j + 1, step + 1], image[j + 2, step + 1], before, after
+
+
+@inline_kernel
 def _read_planes(mixed: Floats, start: int, stride: int, fraction: float, sums: Floats) -> None:
     """Add the mixture, linearly interpolated at start + fraction + stride·p, to the sum of each plane p."""
     upper = mixed.dtype.type(fraction)
@@ -86,14 +97,7 @@ def project(
             sums = out[i]
             sums[:] = 0
             for k in range(path[i, 1], path[i, 2] + 1):
-                across = line[i, 0] + line[i, 1] * k
-                j = math.floor(across)
-                after = image.dtype.type(across - j)
-                before = image.dtype.type(1.0) - after
-                if path[i, 0] == 0:
-                    first, second = image[k + 1, j + 1], image[k + 1, j + 2]
-                else:
-                    first, second = image[j + 1, k + 1], image[j + 2, k + 1]
+                first, second, before, after = _crossed(image, path[i, 0], k, line[i, 0] + line[i, 1] * k)
                 core = mixed[padding : padding + slices]
                 for z in range(slices):
                     core[z] = before * first[z] + after * second[z]
@@ -151,14 +155,7 @@ def _back_project_steps(
             _write_planes(
                 mixed, start, segment_shape[s, 2], place - start, values[begin : begin + segment_shape[s, 1] + 2]
             )
-        across = line[0] + line[1] * k
-        j = math.floor(across)
-        after = image.dtype.type(across - j)
-        before = image.dtype.type(1.0) - after
-        if axis == 0:
-            first, second = image[k + 1, j + 1], image[k + 1, j + 2]
-        else:
-            first, second = image[j + 1, k + 1], image[j + 2, k + 1]
+        first, second, before, after = _crossed(image, axis, k, line[0] + line[1] * k)
         core = mixed[padding : padding + slices]
         for z in range(slices):
             first[z] += before * core[z]
