@@ -101,7 +101,7 @@ def test_from_a_raw_file_to_a_picture(viewer, signal_file) -> None:
     viewer.add(signal_file)
     viewer.page.wait_for_selector(".job")
     viewer.page.wait_for_selector("a.study-link:text-is('Signal')")
-    viewer.page.wait_for_selector(".job-done")
+    viewer.page.wait_for_selector(".jobs-finished .job-done", state="attached")
     viewer.read_study("Signal")
     assert viewer.letters("acquired") == {"left": "R", "right": "L", "top": "A", "bottom": "P"}
     picture = viewer.picture("acquired")[..., 0].astype(float)

@@ -1,7 +1,8 @@
 import { isActive, type Job } from "../api";
 import { Button, Message, ProgressBar } from "../ui";
 import "./jobs.css";
-import { cancel, dismiss, dismissSending, jobs, jobsError, sendings } from "./store";
+import { cancel, current, dismiss, dismissSending, finished, jobs, jobsError, sendings, type Sending } from "./store";
+import { summaryOf } from "./summary";
 
 const STATES: Readonly<Record<Job["state"], string>> = {
   queued: "waiting",
@@ -38,32 +39,50 @@ export function JobRow({ job }: { job: Job }) {
   );
 }
 
-/** Uploads and jobs, the newest first; nothing where there are none. */
+/** Uploads and jobs, the newest first; those that ended are folded away. Nothing where there are none. */
 export function JobList() {
   if (jobs.value.length === 0 && sendings.value.length === 0 && !jobsError.value) return null;
   return (
     <section class="jobs" aria-label="Jobs">
       <h2>Jobs</h2>
       {jobsError.value && <Message kind="error">{jobsError.value}</Message>}
-      <ul>
-        {sendings.value.map((sending) => (
-          <li key={sending.id} class="job">
-            <div class="job-head">
-              <span class="job-title">{sending.title}</span>
-              <span class="job-state">{sending.error ? "not sent" : "sending"}</span>
-              {sending.error && (
-                <Button small quiet onClick={() => dismissSending(sending.id)} label={`Dismiss ${sending.title}`}>
-                  ✕
-                </Button>
-              )}
-            </div>
-            {sending.error ? <Message kind="error">{sending.error}</Message> : <ProgressBar fraction={sending.fraction} label={sending.title} />}
-          </li>
-        ))}
-        {jobs.value.map((job) => (
-          <JobRow key={job.id} job={job} />
-        ))}
-      </ul>
+      {sendings.value.length + current.value.length > 0 && (
+        <ul class="job-rows" tabIndex={0} aria-label="Jobs at work">
+          {sendings.value.map((sending) => (
+            <SendingRow key={sending.id} sending={sending} />
+          ))}
+          {current.value.map((job) => (
+            <JobRow key={job.id} job={job} />
+          ))}
+        </ul>
+      )}
+      {finished.value.length > 0 && (
+        <details class="jobs-finished">
+          <summary>{summaryOf(finished.value)}</summary>
+          <ul class="job-rows" tabIndex={0} aria-label="Finished jobs">
+            {finished.value.map((job) => (
+              <JobRow key={job.id} job={job} />
+            ))}
+          </ul>
+        </details>
+      )}
     </section>
+  );
+}
+
+function SendingRow({ sending }: { sending: Sending }) {
+  return (
+    <li class="job">
+      <div class="job-head">
+        <span class="job-title">{sending.title}</span>
+        <span class="job-state">{sending.error ? "not sent" : "sending"}</span>
+        {sending.error && (
+          <Button small quiet onClick={() => dismissSending(sending.id)} label={`Dismiss ${sending.title}`}>
+            ✕
+          </Button>
+        )}
+      </div>
+      {sending.error ? <Message kind="error">{sending.error}</Message> : <ProgressBar fraction={sending.fraction} label={sending.title} />}
+    </li>
   );
 }

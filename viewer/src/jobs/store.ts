@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { cancelJob, followJob, isActive, listJobs, messageOf, upload, type Job } from "../api";
 
 /** Files on their way to the server. */
@@ -14,6 +14,14 @@ export const jobs = signal<readonly Job[]>([]);
 export const sendings = signal<readonly Sending[]>([]);
 /** Why the list of jobs cannot be shown; empty where it can. */
 export const jobsError = signal("");
+
+/** Jobs that ended while this page was open. */
+const endedHere = signal<ReadonlySet<string>>(new Set());
+
+/** What the reader has to see without asking: jobs at work, and failures that are new. */
+export const current = computed(() => jobs.value.filter((job) => isActive(job) || (job.state === "failed" && endedHere.value.has(job.id))));
+/** All others. */
+export const finished = computed(() => jobs.value.filter((job) => !current.value.includes(job)));
 
 type Listener = (job: Job) => void;
 const ended = new Set<Listener>();
@@ -35,7 +43,9 @@ function put(job: Job): void {
 
 function announceEnd(job: Job, before: Job | undefined): void {
   followed.delete(job.id);
-  if (!before || isActive(before)) ended.forEach((listener) => listener(job));
+  if (before && !isActive(before)) return;
+  endedHere.value = new Set([...endedHere.value, job.id]);
+  ended.forEach((listener) => listener(job));
 }
 
 /** Shows a job and keeps it up to date until it ends. */
@@ -92,7 +102,7 @@ export const dismissSending = (id: number): void => {
 export async function sendFiles(files: readonly File[]): Promise<void> {
   if (files.length === 0) return;
   const id = nextSending++;
-  const title = files.length === 1 ? files[0]!.name : `${files.length} files`;
+  const title = files.length === 1 ? files[0]!.name : `${files[0]!.name} and ${files.length - 1} more`;
   const change = (part: Partial<Sending>): void => {
     sendings.value = sendings.value.map((sending) => (sending.id === id ? { ...sending, ...part } : sending));
   };

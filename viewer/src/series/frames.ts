@@ -1,5 +1,6 @@
 import { number, numbers, sequence, TAG, text, texts, type Dataset } from "../dicom";
 import { add, normalize, scale, type Orientation, type Vec3 } from "../geometry";
+import { rescaleOf } from "./units";
 
 /** Where a frame's pixels are in the patient. */
 export interface FramePlane extends Orientation {
@@ -39,7 +40,8 @@ export interface Frame {
   readonly pixelSpacing?: readonly [number, number];
   readonly slope: number;
   readonly intercept: number;
-  readonly rescaleType: string;
+  /** Of the rescaled values, as RescaleType or a real-world value mapping says. */
+  readonly unit: string;
   readonly window?: Window;
   readonly instanceNumber: number;
   readonly frameNumber: number;
@@ -63,18 +65,19 @@ function instanceFrames(dataset: Dataset, seriesUrl: string): Frame[] {
   const pixels = pixelFormat(dataset);
   return Array.from({ length: count }, (_, index) => {
     const find = groupFinder(dataset, shared, perFrame[index] ?? {});
-    const transformation = find(TAG.PixelValueTransformationSequence);
+    const mappings = [perFrame[index] ?? {}, shared, dataset].map((place) => sequence(place, TAG.RealWorldValueMappingSequence));
+    const { slope, intercept, unit, unlikeWindow } = rescaleOf(find(TAG.PixelValueTransformationSequence), mappings.find((found) => found.length) ?? []);
     const plane = framePlane(find);
     const pixelSpacing = flatSpacing(dataset, find);
-    const window = windowOf(find(TAG.FrameVOILUTSequence));
+    const window = unlikeWindow ? undefined : windowOf(find(TAG.FrameVOILUTSequence));
     return {
       url: `${url}/${index + 1}`,
       pixels,
       ...(plane && { plane }),
       ...(pixelSpacing && { pixelSpacing }),
-      slope: number(transformation, TAG.RescaleSlope) || 1,
-      intercept: number(transformation, TAG.RescaleIntercept) ?? 0,
-      rescaleType: text(transformation, TAG.RescaleType),
+      slope,
+      intercept,
+      unit,
       ...(window && { window }),
       instanceNumber: number(dataset, TAG.InstanceNumber) ?? 0,
       frameNumber: index + 1,

@@ -2,6 +2,7 @@ import { TAG, text, type Dataset } from "../dicom";
 import { dot, normalOf, sameDirection, type Vec3 } from "../geometry";
 import { framesOf, type Frame, type FramePlane } from "./frames";
 import { petScale, type ValueScale } from "./suv";
+import { UNSPECIFIED } from "./units";
 
 /** Frames of one series that belong together: parallel, of one size, one at each place, in order along their normal. */
 export interface Stack {
@@ -117,9 +118,10 @@ function madeUpPlane(frame: Frame, place: number): FramePlane {
 function scaleOf(frames: readonly Frame[]): ValueScale {
   const first = frames[0]!;
   const modality = text(first.dataset, TAG.Modality);
-  if (modality === "PT") return petScale(frames.map((frame) => frame.dataset));
-  if (modality === "CT") return { factor: 1, unit: ["", "HU"].includes(first.rescaleType) ? "HU" : first.rescaleType };
-  return { factor: 1, unit: ["", "US", "NONE"].includes(first.rescaleType) ? "" : first.rescaleType };
+  const given = first.unit || (modality === "CT" ? "HU" : "");
+  const unit = UNSPECIFIED.includes(given) ? "" : given;
+  const pet = modality === "PT" ? petScale(frames.map((frame) => frame.dataset)) : undefined;
+  return pet && (pet.unit || !unit) ? pet : { factor: 1, unit };
 }
 
 /** The normal of all planes of a stack. */
