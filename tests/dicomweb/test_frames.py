@@ -299,3 +299,14 @@ def test_pixels_that_cannot_be_decoded_are_406_and_still_given_as_stored(client,
     accept = {"accept": "multipart/related; type=image/jls"}
     ((_, body),) = parts_of(client.get(f"{path}/frames/1", headers=accept))
     assert body.startswith(b"\xff\xd8 this")
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
+def test_a_cut_off_htj2k_frame_is_not_made_up(client, place, keep):
+    def cut_off(frame):
+        data = imagecodecs.htj2k_encode(frame)
+        return data[: int(keep * len(data))]
+
+    path = place(compressed(INT16, HTJ2KLosslessRPCL, cut_off))
+    assert client.get(f"{path}/frames/1", headers={"accept": "application/octet-stream"}).status_code == 406
+    assert client.get(f"{path}/rendered").status_code >= 400

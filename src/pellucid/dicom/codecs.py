@@ -29,6 +29,7 @@ _FUNCTIONS = {
 }
 DECODER_DEPENDENCIES = dict.fromkeys(_FUNCTIONS, ("imagecodecs",))
 _J2K = frozenset({uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K})
+_END_OF_CODESTREAM = b"\xff\xd9"
 _registering = Lock()
 
 
@@ -46,11 +47,24 @@ def register() -> None:
                 decoder.add_plugin(_LABEL, (__name__, "_decode_frame"))
 
 
+def can_decode(syntax: uid.UID) -> bool:
+    """Whether pixels in the transfer syntax can be decoded, by this plugin or pydicom's own."""
+    register()
+    try:
+        return bool(get_decoder(syntax).is_available)
+    except NotImplementedError:
+        return False
+
+
 def _decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     """One frame as little endian samples, colour by pixel."""
     import imagecodecs
 
-    decode: Callable[[bytes], Any] = getattr(imagecodecs, _FUNCTIONS[uid.UID(runner.transfer_syntax)])
+    name = _FUNCTIONS[uid.UID(runner.transfer_syntax)]
+    if name == "htj2k_decode" and _END_OF_CODESTREAM not in src:
+        # The decoder would make up what is missing (the marker is required: ISO 15444-1 A.4.4).
+        raise ValueError("the codestream has no end marker; it is cut off")
+    decode: Callable[[bytes], Any] = getattr(imagecodecs, name)
     frame = np.ascontiguousarray(decode(bytes(src)))
     runner.set_option("bits_allocated", 8 * frame.dtype.itemsize)
     if runner.samples_per_pixel > 1:

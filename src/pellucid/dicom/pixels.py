@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from pellucid.dicom import codecs
 from pellucid.errors import InvalidInputError, UnsupportedError
 
 LARGEST_DECODED_BYTES = 4 * 2**30
@@ -22,23 +22,8 @@ DECODING_ERRORS = (
 """What codecs raise on broken data."""
 
 _FLOAT = {"FloatPixelData": "<f4", "DoubleFloatPixelData": "<f8"}
-_IMAGECODECS: Mapping[str, str] = {
-    "1.2.840.10008.1.2.4.50": "jpeg8_decode",
-    "1.2.840.10008.1.2.4.51": "jpeg_decode",
-    "1.2.840.10008.1.2.4.57": "ljpeg_decode",
-    "1.2.840.10008.1.2.4.70": "ljpeg_decode",
-    "1.2.840.10008.1.2.4.80": "jpegls_decode",
-    "1.2.840.10008.1.2.4.81": "jpegls_decode",
-    "1.2.840.10008.1.2.4.90": "jpeg2k_decode",
-    "1.2.840.10008.1.2.4.91": "jpeg2k_decode",
-    "1.2.840.10008.1.2.4.201": "jpeg2k_decode",
-    "1.2.840.10008.1.2.4.202": "jpeg2k_decode",
-    "1.2.840.10008.1.2.4.203": "jpeg2k_decode",
-}
-"""Transfer syntax → function of imagecodecs, for those that no plug-in of pydicom decodes here."""
-
-
-_JPEG_FAMILY = {uid for uid in _IMAGECODECS if 50 <= int(uid.rpartition(".")[2]) <= 81}
+_JPEG_FAMILY = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81)}
+"""JPEG and JPEG-LS."""
 _END = b"\xff\xd9"
 
 
@@ -107,20 +92,11 @@ def _only_stored_bits(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
 
 
 def _decoded(dataset: Dataset, syntax: UID, shape: tuple[int, int, int], file: str) -> NDArray[Any]:
-    from pydicom.pixels.decoders.base import get_decoder
-
-    try:
-        available = get_decoder(syntax).is_available
-    except NotImplementedError:
-        available = False
+    if not codecs.can_decode(syntax):
+        raise _undecodable(syntax, file)
     if str(syntax) in _JPEG_FAMILY:
         _require_ends(dataset, shape[0], file)
-    if available:
-        return _by_pydicom(dataset, shape, file)
-    decode = _imagecodecs_function(syntax)
-    if decode is None:
-        raise _undecodable(syntax, file)
-    return _by_imagecodecs(dataset, decode, shape, file)
+    return _by_pydicom(dataset, shape, file)
 
 
 def _undecodable(syntax: UID, file: str) -> UnsupportedError:
@@ -163,33 +139,6 @@ def _by_pydicom(dataset: Dataset, shape: tuple[int, int, int], file: str) -> NDA
         reason = " ".join(str(error).split())[:200]
         raise InvalidInputError(f"cannot be decoded ({reason})", file=file, field="PixelData") from error
     return _shaped(values, shape, file)
-
-
-def _imagecodecs_function(syntax: UID) -> Callable[[bytes], NDArray[Any]] | None:
-    import imagecodecs
-
-    name = _IMAGECODECS.get(str(syntax))
-    if name is None:
-        return None
-    codec = getattr(imagecodecs, name.removesuffix("_decode").upper(), None)
-    function: Callable[[bytes], NDArray[Any]] | None = getattr(imagecodecs, name, None)
-    return function if codec is not None and codec.available else None
-
-
-def _by_imagecodecs(
-    dataset: Dataset, decode: Callable[[bytes], NDArray[Any]], shape: tuple[int, int, int], file: str
-) -> NDArray[Any]:
-    from pydicom.encaps import generate_frames
-
-    try:
-        encoded = generate_frames(dataset.PixelData, number_of_frames=shape[0])
-        values = np.stack([decode(frame) for frame in encoded])
-    except DECODING_ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InvalidInputError(f"cannot be decoded ({reason})", file=file, field="PixelData") from error
-    if dataset.get("PixelRepresentation") and values.dtype.kind == "u":
-        values = values.view(values.dtype.str.replace("u", "i"))
-    return _only_stored_bits(_shaped(values, shape, file), dataset)
 
 
 def _shaped(values: NDArray[Any], shape: tuple[int, int, int], file: str) -> NDArray[Any]:

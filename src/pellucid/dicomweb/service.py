@@ -14,7 +14,8 @@ from starlette.routing import BaseRoute, Route
 from pellucid.access import LOCAL, Caller, Permission, PermissionDeniedError
 from pellucid.archive import Archive, InstanceRecord, ObjectDamagedError, View
 from pellucid.archive.query import Level
-from pellucid.dicomweb import codecs, retrieve, storing
+from pellucid.dicom import codecs
+from pellucid.dicomweb import retrieve, storing
 from pellucid.dicomweb.accept import MediaRange, accepted
 from pellucid.dicomweb.pixels import Pixels
 from pellucid.dicomweb.problems import RequestError
