@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pellucid.acquisition import Acquisition
-from pellucid.errors import CancelledError
+from pellucid.errors import CancelledError, InvalidInputError
 from pellucid.image import Image
 from pellucid.modality import modality, reconstruct
 from pellucid.progress import Progress, no_progress, part
-from pellucid.study import StudyContext
+from pellucid.study import StudyContext, new_uid
 
 if TYPE_CHECKING:
     from pellucid.anatomy import Anatomy
     from pellucid.server import Job, Platform, Settings
 
 ProgressBar = Callable[[str], AbstractContextManager[Progress]]
-STUDY_UID = "2.25.283091775127342105925173098112345678901"
-"""One study for all: a second start finds what is there by it."""
+_FILE = "demonstration.json"
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,43 @@ def start_with_demonstration(settings: Settings, bar: ProgressBar) -> None:
     serve(settings, platform=platform, ready=ready)
 
 
+@dataclass(frozen=True)
+class Visit:
+    """When the patient was here, and the identifiers of that; a DICOM UID must not mean two things at two sites."""
+
+    study_instance_uid: str
+    frame_of_reference_uid: str
+    study_date: str
+    study_time: str
+
+
+def visit(platform: Platform) -> Visit:
+    """The patient's visit to this installation: made at the first call and remembered in the data folder.
+
+    Raises `InvalidInputError` where what was remembered cannot be read.
+    """
+    file = platform.archive.folder / _FILE
+    now = datetime.now().astimezone()
+    new = Visit(new_uid(), new_uid(), f"{now:%Y%m%d}", f"{now:%H%M%S}")
+    try:
+        if not file.exists():
+            partial = file.with_suffix(".partial")
+            partial.write_text(json.dumps(asdict(new)))
+            partial.replace(file)
+        return Visit(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidInputError(
+            f"does not say which study is the demonstration ({error}); without the file a new one is made", file=file
+        ) from error
+
+
 def missing(platform: Platform) -> list[Examination]:
     """The examinations whose signal and image are not in the archive."""
+    study_uid = visit(platform).study_instance_uid
     there = {
         (record.modality, record.description)
         for record in platform.archive.acquisitions()
-        if record.study_instance_uid == STUDY_UID and record.series_instance_uids
+        if record.study_instance_uid == study_uid and record.series_instance_uids
     }
     return [item for item in EXAMINATIONS if (item.modality, item.label) not in there]
 
@@ -86,7 +117,7 @@ def demonstrate(platform: Platform, progress: Progress = no_progress) -> dict[st
 
     progress(0.0, "Preparing the demonstration patient")
     patient = brain()
-    study = _study(patient.study)
+    study = _study(patient.study, visit(platform))
     made = Made()
     wanted = missing(platform)
     done, whole = 0.0, sum(item.share for item in wanted) or 1.0
@@ -106,7 +137,7 @@ def demonstrate(platform: Platform, progress: Progress = no_progress) -> dict[st
 def examine(
     item: Examination, patient: Anatomy, platform: Platform, progress: Progress = no_progress
 ) -> tuple[Acquisition, Image]:
-    """Signal and image of one examination; PET takes its attenuation from the CT image."""
+    """Signal and image of one examination; PET takes its attenuation from the CT series."""
     scanner, study = modality(item.modality), patient.study
     start = _start(study, item.minute)
     at_start = replace(study, study_date=f"{start:%Y%m%d}", study_time=f"{start:%H%M%S}")
@@ -119,7 +150,7 @@ def examine(
     }
     raw = replace(raw, study=study, description=item.label, attributes={**raw.attributes, **when})
     if item.modality == "nuclear":
-        raw = _with_attenuation_of_ct(raw, platform)
+        raw = _with_attenuation_of_ct(raw, study.study_instance_uid, platform)
     image = reconstruct(raw, progress=_labelled(part(progress, 0.5, 1.0), item.label))
     return raw, replace(image, description=item.label)
 
@@ -131,14 +162,11 @@ def _labelled(progress: Progress, label: str) -> Progress:
     return report
 
 
-def _study(patient: StudyContext) -> StudyContext:
-    now = datetime.now().astimezone()
+def _study(patient: StudyContext, when: Visit) -> StudyContext:
     return replace(
         patient,
-        study_instance_uid=STUDY_UID,
+        **asdict(when),
         study_id="DEMO",
-        study_date=f"{now:%Y%m%d}",
-        study_time=f"{now:%H%M%S}",
         study_description="Head CT, MR and FDG PET of a digital patient",
     )
 
@@ -147,19 +175,19 @@ def _start(study: StudyContext, minute: int) -> datetime:
     return datetime.strptime(study.study_date + study.study_time, "%Y%m%d%H%M%S") + timedelta(minutes=minute)
 
 
-def _with_attenuation_of_ct(raw: Acquisition, platform: Platform) -> Acquisition:
-    """The PET signal with the attenuation map that the CT image gives; the CT is made again from its stored signal."""
+def _with_attenuation_of_ct(raw: Acquisition, study_uid: str, platform: Platform) -> Acquisition:
+    """The PET signal with the attenuation map that the CT series in the archive gives."""
+    from pellucid.archive import Query
+    from pellucid.dicom import read_series
     from pellucid.modalities.nuclear import Sinogram, attenuation_map_from_ct
 
-    ct = next(
-        record.id
-        for record in platform.archive.acquisitions()
-        if record.study_instance_uid == STUDY_UID and record.modality == "xray"
-    )
-    signal = platform.acquisition(ct)
-    if signal is None or not isinstance(raw, Sinogram):
+    wanted = Query("series", {"StudyInstanceUID": study_uid, "SeriesDescription": EXAMINATIONS[0].label})
+    found = [match.attributes["0020000E"]["Value"][0] for match in platform.archive.find(wanted)]
+    if not found or not isinstance(raw, Sinogram):
         raise CancelledError("the demonstration's CT was deleted meanwhile")
-    return raw.with_attenuation_map(attenuation_map_from_ct(reconstruct(signal)))
+    objects = platform.archive.objects
+    files = [objects.path(record.object_sha256) for record in platform.archive.instances(study_uid, found[0])]
+    return raw.with_attenuation_map(attenuation_map_from_ct(read_series(files)[0]))
 
 
 def _show(platform: Platform, job: Job, bar: ProgressBar) -> None:
