@@ -37,9 +37,33 @@ def _(folder):
     return folder / "x.mrd"
 
 
-@case(ISMRMRD, "cut off", "x.h5: cannot be read")
+@case(ISMRMRD, "cut off", r"x.h5: cannot be read as ISMRMRD: has ")
 def _(folder):
     return rewritten(ismrmrd_file(folder), lambda data: data[: len(data) // 2])
+
+
+@case(ISMRMRD, "cut off early", "as ISMRMRD: has 100 bytes; its header says ")
+def _(folder):
+    return rewritten(ismrmrd_file(folder), lambda data: data[:100]).rename(folder / "x.mrd")
+
+
+@case(ISMRMRD, "readouts of other fields", "/dataset/data: has no traj, data; expected a list of readouts")
+def _(folder):
+    def change(file):
+        rows = file["dataset/data"][:]
+        del file["dataset/data"]
+        file["dataset/data"] = rows[["head"]]
+
+    return ismrmrd_file(folder, change)
+
+
+@case(ISMRMRD, "header that is a number", "/dataset/xml: is int64 (1,); expected the header's text")
+def _(folder):
+    def change(file):
+        del file["dataset/xml"]
+        file["dataset/xml"] = np.array([7])
+
+    return ismrmrd_file(folder, change)
 
 
 @case(ISMRMRD, "text", "its name says ISMRMRD")
@@ -56,7 +80,7 @@ def _(folder):
     return ismrmrd_file(folder, change)
 
 
-@case(ISMRMRD, "broken header", "xml")
+@case(ISMRMRD, "broken header", "xml: is not XML: it breaks off or breaks the rules at line 1, column")
 def _(folder):
     def change(file):
         file["dataset/xml"][0] = b"<ismrmrdHeader><encoding>"
@@ -156,11 +180,17 @@ def _(folder):
     return bart_file(folder, data=bytes(100))
 
 
-@case(BART, "no data", "x.cfl: cannot be read (No such file")
+@case(BART, "no data", "x.hdr: is one half of a BART array; the other, x.cfl with the samples, is missing")
 def _(folder):
     path = bart_file(folder)
     (folder / "x.cfl").unlink()
     return path
+
+
+@case(BART, "no header", "x.cfl: is one half of a BART array; the other, x.hdr with the dimensions, is missing")
+def _(folder):
+    bart_file(folder).unlink()
+    return folder / "x.cfl"
 
 
 @case(BART, "absurd size", "complex floats take")
@@ -196,7 +226,7 @@ def _(folder):
 # NumPy
 
 
-@case(NUMPY, "cut off", "x.npy: ")
+@case(NUMPY, "cut off", "x.npy: shape: has 1102 bytes; complex64 (2, 8, 8) takes 1152. Truncated?")
 def _(folder):
     np.save(folder / "x.npy", np.ones((2, 8, 8), np.complex64))
     return rewritten(folder / "x.npy", lambda data: data[:-50])
@@ -212,6 +242,12 @@ def _(folder):
 def _(folder):
     np.save(folder / "x.npy", np.ones((8, 8), np.complex64))
     return folder / "x.npy"
+
+
+@case(NUMPY, "header cut off", "x.npy: header: is cut off or damaged")
+def _(folder):
+    np.save(folder / "x.npy", np.ones((2, 8, 8), np.complex64))
+    return rewritten(folder / "x.npy", lambda data: data[:90])
 
 
 @case(NUMPY, "pickle", "x.npy: ")
@@ -235,7 +271,7 @@ def exchange_file(folder, change=None, views=6):
     return folder / "x.h5"
 
 
-@case(EXCHANGE, "cut off", "x.h5: cannot be read")
+@case(EXCHANGE, "cut off", "x.h5: cannot be read as Data Exchange: has ")
 def _(folder):
     return rewritten(exchange_file(folder, views=40), lambda data: data[: len(data) // 2])
 

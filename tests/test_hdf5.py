@@ -69,3 +69,22 @@ def test_well_compressed_arrays_are_read(tmp_path):
         assert file["x"][0, 0, 0] == 0
     with pytest.raises(InvalidInputError, match="claims"), hdf5.opened(path, expansion=1):
         pass
+
+
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_what_is_wrong_with_a_file_is_said_in_numbers(version, tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=version) as file:
+        file["x"] = np.arange(100)
+    whole = path.read_bytes()
+    cases = (
+        (whole[:-10], f"has {len(whole) - 10} bytes; its header says {len(whole)}. Truncated?"),
+        (whole[:30], "has 30 bytes; its header says more. Truncated?"),
+        (b"", "expected HDF5's signature"),
+        (b"hello world", "begins with b'hello wo'; expected"),
+        (whole[:9] + bytes(3) + whole[12:], f"has all its {len(whole)} bytes, but some"),
+    )
+    for content, words in cases:
+        path.write_bytes(content)
+        assert words in hdf5.problem(path, OSError())
+    assert "not those of the format" in hdf5.problem(path, KeyError("x"))

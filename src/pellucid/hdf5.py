@@ -18,6 +18,8 @@ from pellucid.errors import InvalidInputError
 if TYPE_CHECKING:
     import h5py
 
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
 LARGEST_EXPANSION = 1100
 """Deflate, the strongest common filter, makes at most 1032 bytes of one (zlib's technical details)."""
 
@@ -35,6 +37,27 @@ def opened(path: Path, *, expansion: int = LARGEST_EXPANSION) -> Iterator[h5py.F
     with h5py.File(path, "r") as file:
         _check(file, path, expansion * path.stat().st_size)
         yield file
+
+
+def described(item: Any) -> str:
+    """What an item of a file is: a dataset's kind and shape, or a group."""
+    return f"{item.dtype} {item.shape}" if hasattr(item, "dtype") else "a group"
+
+
+def problem(path: Path, error: Exception) -> str:
+    """Why reading a file ended in `error`, in one line: damaged, cut off, or laid out otherwise than expected."""
+    if not isinstance(error, OSError):
+        return "its groups, datasets and their kinds are not those of the format"
+    with path.open("rb") as file:
+        head = file.read(64)
+    if not head.startswith(_SIGNATURE):
+        return f"begins with {head[:8]!r}; expected HDF5's signature {_SIGNATURE!r}"
+    # HDF5 File Format Specification 3.0, section II.A: the end-of-file address of superblocks 0, 1 and 2 or 3.
+    place = {0: 40, 1: 44}.get(head[8] if len(head) > 8 else -1, 28)
+    size, stated = path.stat().st_size, int.from_bytes(head[place : place + 8], "little")
+    if len(head) < place + 8 or size < stated:
+        return f"has {size} bytes; its header says {stated if len(head) >= place + 8 else 'more'}. Truncated?"
+    return f"has all its {size} bytes, but some of them are damaged, or packed with a filter that is not installed"
 
 
 def _check(file: h5py.File, path: Path, most_bytes: int) -> None:

@@ -81,10 +81,10 @@ def test_several_bart_pairs_are_several_signals(upload):
 
 def test_half_a_pair_is_named(upload, is_empty):
     data, header = bart_pair()
-    for name, content in (("k.cfl", data), ("k.hdr", header)):
+    for name, content, other in (("k.cfl", data, "k.hdr"), ("k.hdr", header, "k.cfl")):
         job = upload((name, content))
         assert job["state"] == "failed"
-        assert job["error"].startswith("k."), job["error"]
+        assert job["error"].startswith(f"{name}: is one half of a BART array; the other, {other} "), job["error"]
         is_empty()
 
 

@@ -257,8 +257,12 @@ def test_broken_cfl(tmp_path):
     with pytest.raises(InvalidInputError, match="not finite"):
         cfl.read(data)
     data.unlink()
-    with pytest.raises(InvalidInputError, match="cannot be read"):
+    with pytest.raises(InvalidInputError, match=r"k\.hdr: .* k\.cfl with the samples, is missing"):
         cfl.read(header)
+    data.write_bytes(values.tobytes())
+    header.unlink()
+    with pytest.raises(InvalidInputError, match=r"k\.cfl: .* k\.hdr with the dimensions, is missing"):
+        cfl.read(data)
 
 
 def test_broken_npy(tmp_path):

@@ -120,7 +120,7 @@ def test_radians_axes_and_pixel_size(tmp_path):
         ({"exchange__theta": (b"none", {})}, "expected a list of angles"),
         ({"exchange__theta": (np.full(60, 45.0), {})}, "exchange/theta: holds one angle only"),
         ({"exchange__theta": (np.arange(60) * 360.0, {})}, "exchange/theta: holds one angle only"),
-        ({"exchange__theta": (np.full(60, b"x"), {})}, "cannot be read as Data Exchange"),
+        ({"exchange__theta": (np.full(60, b"x"), {})}, r"exchange/theta: is \|S1 \(60,\); expected a list of angles"),
         ({"exchange__data_white": None}, r"exchange/data_white: is missing; exchange/data are counts \(uint16\)"),
         ({"exchange__data_white": (np.full((3, 1, 240), 100), {})}, "flat_field: is 0 counts above the dark field"),
         ({"exchange__data_white": (np.full((3, 1, 240), 7), {})}, "flat_field: is -93 counts above the dark field"),

@@ -78,6 +78,12 @@ def plain_kspace(samples: NDArray[np.complex64], path: Path) -> KSpace:
 def read_array(path: Path) -> NDArray[np.complex64]:
     """The array in a .cfl/.hdr pair, in BART's dimensions."""
     header, data = path.with_suffix(".hdr"), path.with_suffix(".cfl")
+    for given, partner, what in ((header, data, "samples"), (data, header, "dimensions")):
+        if given.exists() and not partner.exists():
+            raise InvalidInputError(
+                f"is one half of a BART array; the other, {partner.name} with the {what}, is missing. Give both files",
+                file=given,
+            )
     dimensions = _dimensions(header)
     expected = 8 * prod(dimensions)
     try:

@@ -24,6 +24,10 @@ _REVERSE, _HIGH_FEEDBACK, _DUMMY, _SURFACE = 22, 26, 27, 29
 """Numbers of the acquisition flags (bit n − 1), ISMRMRD's documentation of the raw data header."""
 
 _LEFT_OUT = (_PHASE_CORRECTION, _NAVIGATION, _FEEDBACK, _HIGH_FEEDBACK, _DUMMY, _SURFACE)
+_HEAD = (
+    "flags", "number_of_samples", "active_channels", "center_sample", "encoding_space_ref", "trajectory_dimensions",
+    "discard_pre", "discard_post", "position", "read_dir", "phase_dir", "slice_dir", "idx",
+)  # fmt: skip
 _INDEX = {
     "line": "kspace_encode_step_1",
     "partition": "kspace_encode_step_2",
@@ -54,16 +58,34 @@ def read(path: Path) -> list[Acquisition]:
             for group in groups:
                 if "data" not in group:
                     raise InvalidInputError("holds no raw data (images only?)", file=path, field=f"{group.name}/data")
+                _require_layout(group, path)
                 found += _group(group["xml"][0], group["data"], path)
+    except InvalidInputError:
+        raise
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise InvalidInputError(f"cannot be read as ISMRMRD ({_one_line(error)})", file=path) from error
+        raise InvalidInputError(f"cannot be read as ISMRMRD: {hdf5.problem(path, error)}", file=path) from error
     return found
 
 
-def _one_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _require_layout(group: Any, path: Path) -> None:
+    """The header's text and a list of readouts, as the format's schema lays them out."""
+    import h5py
+
+    xml, data = group["xml"], group["data"]
+    if not isinstance(xml, h5py.Dataset) or xml.ndim != 1 or xml.size < 1 or xml.dtype.kind not in "OS":
+        raise InvalidInputError(
+            f"is {hdf5.described(xml)}; expected the header's text", file=path, field=f"{group.name}/xml"
+        )
+    names = (data.dtype.names if isinstance(data, h5py.Dataset) and data.ndim == 1 else None) or ()
+    heads = (data.dtype["head"].names if "head" in names else None) or ()
+    missing = [name for name in ("head", "traj", "data") if name not in names]
+    missing += [f"head.{name}" for name in _HEAD if heads and name not in heads]
+    if missing:
+        raise InvalidInputError(
+            f"has no {', '.join(missing)}; expected a list of readouts, each with head, traj and data",
+            file=path,
+            field=f"{group.name}/data",
+        )
 
 
 def _group(xml: Any, data: Any, path: Path) -> list[Acquisition]:

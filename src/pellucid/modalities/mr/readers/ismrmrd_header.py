@@ -22,7 +22,13 @@ class Header:
         try:
             root = ET.fromstring(text)  # noqa: S314 (no entities: checked above)
         except ET.ParseError as error:
-            raise InvalidInputError(f"is not XML ({error})", file=path, field="xml") from error
+            line, column = error.position
+            raise InvalidInputError(
+                f"is not XML: it breaks off or breaks the rules at line {line}, column {column + 1}; "
+                "expected an ismrmrdHeader",
+                file=path,
+                field="xml",
+            ) from error
         if _name(root) != "ismrmrdHeader":
             raise InvalidInputError(f"begins with {_name(root)!r}; expected ismrmrdHeader", file=path, field="xml")
         return cls(root)

@@ -36,7 +36,11 @@ def read(path: Path) -> list[Acquisition]:
     try:
         found = twix.measurements(path)
     except struct.error as error:
-        raise InvalidInputError(f"is broken ({error})", file=path) from error
+        raise InvalidInputError(
+            f"ends within a header, after {path.stat().st_size} bytes; expected whole headers. Truncated?",
+            file=path,
+            field="measurement data header",
+        ) from error
     noise = [scan.samples for one in found for scan in one.scans if scan.has(twix.NOISE)]
     images: list[Acquisition] = []
     for one in found:

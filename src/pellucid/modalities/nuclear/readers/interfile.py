@@ -101,9 +101,14 @@ def _refuse_template(header: Header) -> None:
     name = header.text("name of data file")
     data = header.path.parent / Path(name).name
     if data == header.path or not data.exists() or data.stat().st_size == 0:
-        state = "the header itself" if data == header.path else "empty" if data.exists() else "absent"
+        if data == header.path or data.exists():
+            state = (
+                f"{'the header itself' if data == header.path else 'empty'} (0 bytes of data). A template without data?"
+            )
+        else:
+            state = f"absent. Give {header.path.name} and {data.name} together; a template without data has no signal"
         raise UnsupportedError(
-            f"names {name!r}, which cannot be read: it is {state} (0 bytes of data). A template without data?",
+            f"names {name!r}, which cannot be read: it is {state}",
             file=header.path,
             field="name of data file",
         )
@@ -132,14 +137,27 @@ def _sampling(header: Header) -> tuple[SinogramSampling, str]:
             field="segments",
         )
     sampling = _described(header, views, minimum, maximum)
-    if list(np.diff(sampling.first_planes)) != planes:
-        raise InvalidInputError(
-            f"are {planes}; these ring differences on {sampling.scanner.rings} rings have "
-            f"{[int(n) for n in np.diff(sampling.first_planes)]}",
-            file=header.path,
+    _require_whole_segments(planes, sampling, header.path)
+    return sampling, "view" if axes["view"] == 3 else "sinogram"
+
+
+def _require_whole_segments(planes: list[int], sampling: SinogramSampling, path: Path) -> None:
+    """Planes per segment must be all that the ring differences have.
+
+    STIR allows the middle ones alone (single-slice templates). Here every plane of a segment takes part in the
+    reconstruction, so planes that were not measured would count as measured without a coincidence.
+    """
+    whole = [int(n) for n in np.diff(sampling.first_planes)]
+    if planes == whole:
+        return
+    text = f"are {planes}; these ring differences on {sampling.scanner.rings} rings have {whole}"
+    if all(1 <= some <= every for some, every in zip(planes, whole, strict=True)):
+        raise UnsupportedError(
+            f"{text}. A part of a segment's planes is not handled: the others would count as measured zeros",
+            file=path,
             field="axial coordinate",
         )
-    return sampling, "view" if axes["view"] == 3 else "sinogram"
+    raise InvalidInputError(text, file=path, field="axial coordinate")
 
 
 def _described(header: Header, views: int, minimum: list[int], maximum: list[int]) -> SinogramSampling:

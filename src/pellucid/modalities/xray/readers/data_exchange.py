@@ -53,7 +53,7 @@ def read(path: Path) -> list[Acquisition]:
             raise
         raise InvalidInputError(str(error), file=path) from error
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise InvalidInputError(f"cannot be read as Data Exchange ({_one_line(error)})", file=path) from error
+        raise InvalidInputError(f"cannot be read as Data Exchange: {hdf5.problem(path, error)}", file=path) from error
 
 
 def _scan(file: Any, path: Path) -> Sinogram:
@@ -157,11 +157,13 @@ def _array(dataset: Any) -> NDArray[Any]:
 
 
 def _theta(file: Any, path: Path) -> NDArray[np.float64]:
+    import h5py
+
     field = "exchange/theta"
     if field not in file:
         raise InvalidInputError("is missing; expected one angle per view", file=path, field=field)
-    if len(file[field].shape) != 1:
-        raise InvalidInputError(f"is {file[field].shape}; expected a list of angles", file=path, field=field)
+    if not isinstance(file[field], h5py.Dataset) or file[field].ndim != 1 or file[field].dtype.kind not in "uif":
+        raise InvalidInputError(f"is {hdf5.described(file[field])}; expected a list of angles", file=path, field=field)
     values = np.asarray(file[field][()], np.float64)
     if not np.all(np.isfinite(values)):
         raise InvalidInputError("holds values that are not finite", file=path, field=field)
@@ -190,7 +192,3 @@ def _text(file: Any, name: str) -> str:
         return ""
     value = np.ravel(file[name][()])[0]
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
