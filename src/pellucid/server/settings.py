@@ -20,8 +20,8 @@ class Settings(BaseSettings):
 
     `data`: folder of the archive; everything the server writes is in it. `host`, `port`: where it listens.
     `upload_bytes`: largest upload, and what a zip file may expand to [byte]; `upload_files`: most files of one
-    upload, those in zip files counted. `instance_bytes`: largest DICOM file [byte]. `job_workers`: jobs that run
-    at the same time. `job_history`: finished jobs that are remembered.
+    upload, those in zip files counted. `instance_bytes`: largest DICOM file [byte]. `job_workers`: long jobs
+    at the same time. `job_history`: ended jobs that are remembered.
     """
 
     model_config = SettingsConfigDict(env_prefix="PELLUCID_", toml_file=_FILE, extra="ignore", frozen=True)
