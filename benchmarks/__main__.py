@@ -1,4 +1,7 @@
-"""Run the tasks (all, or those whose name contains an argument) and write the results."""
+"""Run the tasks and write the results; with arguments only those whose name contains one.
+
+Those few are printed; with `--write` their rows also replace the written ones, where these are of the same machine.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +26,46 @@ from benchmarks.timing import measure
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEER_PYTHON = ROOT / ".bench" / "venv" / "bin" / "python"
+RESULTS = HERE / "results.json"
 FAMILIES = ("xray", "mr", "nuclear")
+WRITE = "--write"
 
 
 def main() -> int:
-    words = sys.argv[1:]
+    words = [word for word in sys.argv[1:] if word != WRITE]
+    others = written(RESULTS, machine()) if words and WRITE in sys.argv else []
     results = []
     for family in FAMILIES:
         for task in import_module(f"benchmarks.tasks.{family}").tasks():
             if not words or any(word in f"{family}.{task.name}" for word in words):
-                results.append(run(family, task))
+                results.append(run(family, task) | {"date": time.strftime("%Y-%m-%d")})
                 print(line(results[-1]), flush=True)
-    if not words:
-        record = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "tasks": results}
-        (HERE / "results.json").write_text(json.dumps(record, indent=1) + "\n")
+    if not results:
+        sys.exit(f"no task's name contains {' or '.join(words)}")
+    if not words or WRITE in sys.argv:
+        record = {"machine": machine(), "tasks": merged(others, results)}
+        RESULTS.write_text(json.dumps(record, indent=1) + "\n")
         (ROOT / "docs" / "benchmarks.md").write_text(page(record))
     return 0
+
+
+def written(file: Path, on: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows that are written, to stand beside new ones; refused where they are of another machine."""
+    if not file.exists():
+        return []
+    record = json.loads(file.read_text())
+    differing = [key for key, value in on.items() if key != "pellucid" and record["machine"].get(key) != value]
+    if differing:
+        sys.exit(f"{file.name} is of another machine ({', '.join(differing)}); run all tasks, or do not write")
+    rows: list[dict[str, Any]] = record["tasks"]
+    return rows
+
+
+def merged(others: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All rows: the new ones where those of the same tasks were, the rest at the end."""
+    fresh = {row["task"]: row for row in new}
+    rows = [fresh.pop(row["task"], row) for row in others]
+    return rows + list(fresh.values())
 
 
 def machine() -> dict[str, Any]:
@@ -177,11 +204,12 @@ def words(target: dict[str, Any]) -> str:
 def page(record: dict[str, Any]) -> str:
     """The whole page."""
     on = record["machine"]
+    days = sorted({row["date"] for row in record["tasks"]})
     rows = [
         "# Benchmarks",
         "",
         "Written by `make bench`; nothing here is typed by hand. Medians; ours and the peer in "
-        f"the same run on {on['processor']}, {on['cores']} cores, Python {on['python']}, {record['date']}.",
+        f"the same run on {on['processor']}, {on['cores']} cores, Python {on['python']}, {' and '.join(days)}.",
         "",
         "| task | code | wall s | CPU s | accuracy |",
         "|---|---|---|---|---|",

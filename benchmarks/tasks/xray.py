@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -44,8 +45,19 @@ def inputs(name: str) -> dict[str, Array]:
         return {**shared, "image": evidence.head_truth()}
     sinogram = np.ascontiguousarray(exact_line_integrals(evidence.HEAD, evidence.PARALLEL)[:, 0])
     if name == "fbp_512x720":
-        return {**shared, "sinogram": sinogram}
+        return {**shared, "sinogram": sinogram, "sinogram_about_a_pixel": _about_a_pixel()}
     return {**shared, "sinograms": np.repeat(sinogram[None], STACK, axis=0)}
+
+
+def _about_a_pixel() -> Array:
+    """The sinogram of the same head turned about the centre of pixel (256, 256), where column 256 is.
+
+    scikit-image turns about the pixel of index size // 2; we and the others about the middle of the picture, half a
+    pixel before it. Sampled so, its picture lies on the same pixels as the truth.
+    """
+    half = 0.5 * evidence.GRID.spacing_mm[1]
+    scan = replace(evidence.PARALLEL, column_offset_mm=-half)
+    return np.ascontiguousarray(exact_line_integrals(evidence.HEAD, scan, (half, half, 0.0))[:, 0])
 
 
 def _disc_error(picture: Array) -> float:
