@@ -1,0 +1,66 @@
+"""Which SOP classes this side provides and uses, in which transfer syntaxes: the tables of the negotiation."""
+
+from __future__ import annotations
+
+from pydicom.uid import (
+    AllTransferSyntaxes,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+from pynetdicom.sop_class import _NON_PATIENT_OBJECT_CLASSES, _STORAGE_CLASSES
+
+VERIFICATION = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
+STORAGE_COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
+PROCEDURE_STEP = "1.2.840.10008.3.1.2.3.3"
+PROCEDURE_STEP_RETRIEVE = "1.2.840.10008.3.1.2.3.4"
+AVAILABILITY_NOTIFICATION = "1.2.840.10008.5.1.4.33"
+MODALITY_WORKLIST = "1.2.840.10008.5.1.4.31"
+PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
+PATIENT_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.1.2"
+PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
+STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+
+FIND_CLASSES = frozenset({PATIENT_ROOT_FIND, STUDY_ROOT_FIND})
+MOVE_CLASSES = frozenset({PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE})
+GET_CLASSES = frozenset({PATIENT_ROOT_GET, STUDY_ROOT_GET})
+EXTENDED_CLASSES = FIND_CLASSES | MOVE_CLASSES | GET_CLASSES
+"""Those for which the extended negotiation of PS3.4 sections C.3.4 and C.5.x is answered."""
+
+STORAGE_CLASSES = frozenset(_STORAGE_CLASSES.values()) | frozenset(_NON_PATIENT_OBJECT_CLASSES.values())
+"""Every storage SOP class that the standard defines."""
+
+SERVICE_CLASSES = EXTENDED_CLASSES | {
+    VERIFICATION,
+    STORAGE_COMMITMENT,
+    PROCEDURE_STEP,
+    PROCEDURE_STEP_RETRIEVE,
+    AVAILABILITY_NOTIFICATION,
+    MODALITY_WORKLIST,
+}
+"""What else is provided here."""
+
+MESSAGE_SYNTAXES = tuple(
+    map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian))
+)
+"""Transfer syntaxes of identifiers and attribute lists, the preferred first."""
+
+NATIVE_SYNTAXES = tuple(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian)))
+"""What any application can read, the preferred first."""
+
+_REFERENCED = frozenset(f"1.2.840.10008.1.2.4.{last}" for last in (94, 95, 204, 205))
+"""JPIP Referenced: such an object holds no pixels, only where they are; it is not archived."""
+
+STORAGE_SYNTAXES = frozenset(map(str, AllTransferSyntaxes)) - _REFERENCED
+"""Transfer syntaxes in which instances are received, and kept as they are."""
+
+_STANDARD_ROOT = "1.2.840.10008."
+
+
+def is_private(sop_class_uid: str) -> bool:
+    """Whether a UID is not one of the standard's."""
+    return not sop_class_uid.startswith(_STANDARD_ROOT)

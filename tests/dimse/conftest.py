@@ -1,0 +1,99 @@
+"""A listening archive, and partners: pynetdicom and DCMTK share no code with it."""
+
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from pynetdicom import AE
+
+from pellucid.archive import Archive
+from pellucid.dimse.listener import Listener, listening_socket
+from pellucid.dimse.service import Doors
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("empty")
+    Archive(folder).close()
+    return folder
+
+
+@pytest.fixture
+def archive(tmp_path, empty):
+    with Archive(shutil.copytree(empty, tmp_path / "archive")) as opened:
+        yield opened
+
+
+class Trail(list):
+    """An audit trail in memory."""
+
+    def __call__(self, event):
+        self.append(event)
+
+    def names(self):
+        return [event.event for event in self]
+
+
+@pytest.fixture
+def trail():
+    return Trail()
+
+
+@contextmanager
+def listening(archive, *, tls=None, **changes):
+    listener = Listener(replace(Doors(archive=archive), **changes), listening_socket("127.0.0.1", 0), tls).start()
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+@pytest.fixture
+def listener(archive, trail):
+    with listening(archive, audit=trail) as started:
+        yield started
+
+
+@pytest.fixture
+def associate(listener):
+    """Call with presentation contexts: an association by pynetdicom, released at the end."""
+    opened = []
+
+    def connect(*contexts, title="TESTER", called="PELLUCID", port=None, handlers=(), **more):
+        entity = AE(ae_title=title)
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
+        for context in contexts:
+            entity.add_requested_context(*(context if isinstance(context, tuple) else (context,)))
+        association = entity.associate(
+            "127.0.0.1", port or listener.port, ae_title=called, evt_handlers=list(handlers), **more
+        )
+        opened.append(association)
+        return association
+
+    yield connect
+    for association in opened:
+        if association.is_established:
+            association.release()
+
+
+@pytest.fixture
+def run(program):
+    """Run a program to its end; its output. Skips by name where it is not installed."""
+
+    def execute(name, *arguments, succeeds=True, seconds=60):
+        done = subprocess.run(
+            [program(name), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            env={**os.environ, "TCP_NODELAY": "1"},
+            check=False,
+            errors="replace",
+        )
+        assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return execute
