@@ -12,7 +12,8 @@ from tests.archive.samples import dicom
 from pellucid import archive as package
 from pellucid.archive import Archive, Query
 from pellucid.archive.schema import VERSION, Base
-from pellucid.dimse import tables as _dimse_tables  # noqa: F401 (tables that a door keeps for itself)
+from pellucid.dicomweb import tables as _dicomweb_tables  # noqa: F401 (tables that a door keeps for itself)
+from pellucid.dimse import tables as _dimse_tables  # noqa: F401
 from pellucid.errors import InvalidInputError
 
 
