@@ -22,7 +22,8 @@ from pellucid.errors import InvalidInputError
 from pellucid.modality import known_modalities, modality
 
 FORMAT = "pellucid-acquisition"
-VERSION = 1
+VERSION = 2
+"""2: the study says whether the position is assumed."""
 
 
 def sniff(head: bytes, name: str) -> bool:
