@@ -12,7 +12,8 @@ class InstanceRecord:
     """Where an instance's bytes are and how its pixels lie in them.
 
     `pixel_tag` names the pixel element ("7FE00010", "7FE00008", "7FE00009"), empty where there is none;
-    `pixel_offset`, `pixel_length` [byte]: its value within the object, -1 where it cannot be sliced.
+    `pixel_offset`, `pixel_length` [byte]: its value within the object, -1 where it cannot be sliced. `received`: UTC,
+    ISO 8601.
     """
 
     study_instance_uid: str
@@ -31,6 +32,7 @@ class InstanceRecord:
     pixel_length: int
     object_sha256: str
     object_size: int
+    received: str
 
 
 @dataclass(frozen=True, kw_only=True)
