@@ -11,7 +11,7 @@ from typing import Any
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 BULK_BYTES = 1024
 """Binary values longer than this are given by reference (BulkDataURI), shorter ones inline."""
@@ -21,6 +21,7 @@ PIXEL_TAGS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 
 UNREADABLE = (
     InvalidDicomError,
+    BytesLengthException,
     EOFError,
     AttributeError,
     ValueError,
@@ -60,7 +61,7 @@ class DicomJson:
         raw = dataset.get_item(tag, keep_deferred=True)
         if tag in PIXEL_TAGS and not isinstance(raw.value, list):
             return {"vr": "OW" if raw.VR in (None, "OB or OW") else raw.VR, "BulkDataURI": self.bulk_uri + path}
-        if raw.VR in _BINARY_VRS and raw.value is None:  # too long to have been read
+        if raw.VR in _BINARY_VRS and raw.value is None and raw.length:  # too long to have been read
             return {"vr": raw.VR, "BulkDataURI": self.bulk_uri + path}
         try:
             element = dataset[tag]
@@ -83,8 +84,12 @@ class DicomJson:
 
 def little_endian(element: DataElement) -> bytes:
     """The bytes of a big endian element's value, swapped."""
-    width = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}.get(element.VR, 1)
-    data = bytes(element.value)
+    return swapped(bytes(element.value), element.VR)
+
+
+def swapped(data: bytes, vr: str) -> bytes:
+    """The bytes of a value in the other byte order."""
+    width = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}.get(vr, 1)
     whole = len(data) // width * width
     return b"".join(data[i : i + width][::-1] for i in range(0, whole, width)) if width > 1 else data
 
