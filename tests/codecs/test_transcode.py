@@ -189,7 +189,8 @@ def test_lossy_copies_are_new_instances_that_say_so():
     made = pixels(7, (1, 64, 64), 16, 12)
     data = file_of(made)
     for short, method, limit in (
-        ("jpeg-extended", "ISO_10918_1", 600), ("jpeg-ls-near", "ISO_14495_1", 2), ("jpeg2000-any", "ISO_15444_1", 2000),
+        ("jpeg-extended", "ISO_10918_1", 600), ("jpeg-ls-near", "ISO_14495_1", 2),
+        ("jpeg2000-any", "ISO_15444_1", 2000),
         ("htj2k-any", "ISO_15444_15", 2000),
     ):  # fmt: skip
         found = read(coded := transcode(data, named(short), Options(lossy=Lossy())))
