@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.routing import Mount
 
-from pellucid import __version__
+from pellucid import __version__, jpip
 from pellucid.archive import ObjectDamagedError
 from pellucid.dicomweb import StoreLimits, routes
 from pellucid.errors import InvalidInputError
@@ -58,6 +58,7 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
         part_bytes=settings.instance_bytes, total_bytes=settings.upload_bytes, parts=settings.upload_files
     )
     app.router.routes.append(Mount(DICOMWEB, routes=routes(opened.archive, limits)))
+    app.router.routes.extend(jpip.routes(opened.archive))
     app.router.routes.extend(viewer_routes())
     return app
 

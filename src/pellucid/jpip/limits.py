@@ -1,0 +1,22 @@
+"""What a client may ask for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The largest sizes accepted or given.
+
+    `query_bytes`: a request's fields [byte]; `response_bytes`: one response's messages [byte]; `channels`: open at
+    the same time, and of one caller; `idle_seconds`: after which a channel is forgotten; `streams`: codestreams that a
+    channel remembers; `frame_samples`: of a frame that is encoded on demand; `cache_bytes`: codestreams kept on disk.
+    """
+
+    query_bytes: int = 1 << 20
+    response_bytes: int = 32 << 20
+    channels: int = 256
+    channels_of_caller: int = 64
+    idle_seconds: float = 300.0
+    streams: int = 256
+    frame_samples: int = 1 << 28
+    cache_bytes: int = 8 << 30
