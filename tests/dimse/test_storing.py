@@ -61,12 +61,11 @@ def test_dcmtk_sends_what_it_has(run, archive, listener, tmp_path):
 @pytest.mark.parametrize(
     ("option", "name", "syntax"),
     [
-        ("-xs", "SC_rgb_jpeg_gdcm.dcm", "1.2.840.10008.1.2.4.70"),
-        ("-xy", "SC_rgb_jpeg_dcmtk.dcm", "1.2.840.10008.1.2.4.50"),
-        ("-xv", "JPEG2000.dcm", "1.2.840.10008.1.2.4.91"),
-        ("-xr", "MR_small_RLE.dcm", "1.2.840.10008.1.2.5"),
-        ("-xt", "MR_small_jpeg_ls_lossless.dcm", "1.2.840.10008.1.2.4.80"),
-        ("-xd", "image_dfl.dcm", "1.2.840.10008.1.2.1.99"),
+        ("-xs", "JPEG-LL.dcm", "1.2.840.10008.1.2.4.70"),
+        ("-xv", "MR2_J2KR.dcm", "1.2.840.10008.1.2.4.90"),
+        ("-xw", "MR2_J2KI.dcm", "1.2.840.10008.1.2.4.91"),
+        ("-xr", "OBXXXX1A_rle.dcm", "1.2.840.10008.1.2.5"),
+        ("-xt", "emri_small_jpeg_ls_lossless.dcm", "1.2.840.10008.1.2.4.80"),
     ],
 )
 def test_compressed_instances_from_dcmtk(run, archive, listener, real_data, option, name, syntax):

@@ -45,14 +45,19 @@ class Association:
         self._connection = connection
         self._folder = folder
         self._message_id = 0
+        self.is_idle = False
+        self._cancelled: set[int] = set()
 
     def receive(self, wait_s: float | None = None) -> Message:
         """The next message; raises `AssociationEndedError` where the partner releases, aborts or is silent."""
         message = _Incoming(self)
         wait = self.limits.idle_s if wait_s is None else wait_s
+        self.is_idle = True
         try:
             while True:
-                for context_id, header, piece in _values(self._read(wait)):
+                content = self._read(wait)
+                self.is_idle = False
+                for context_id, header, piece in _values(content):
                     if message.take(context_id, header, piece):
                         return message.result()
                 wait = self.limits.message_s
@@ -106,6 +111,9 @@ class Association:
     def response(self, message_id: int) -> Message:
         """The next message, which must answer the request `message_id`."""
         message = self.receive(self.limits.message_s)
+        while message.operation == Operation.C_CANCEL:
+            self._cancelled.add(message.command.get("MessageIDBeingRespondedTo", 0))
+            message = self.receive(self.limits.message_s)
         if not message.is_response or message.command.get("MessageIDBeingRespondedTo") != message_id:
             self.abort(_UNEXPECTED)
             raise AssociationEndedError("the partner answered a question that was not asked")
@@ -118,6 +126,8 @@ class Association:
 
     def is_cancelled(self, message_id: int) -> bool:
         """Whether a C-CANCEL for this request came; never waits."""
+        if message_id in self._cancelled:
+            return True
         if not self._connection.has_input():
             return False
         message = self.receive(self.limits.message_s)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pellucid.dimse.command_set import Operation
+from pellucid.dimse.find_service import serve_find
 from pellucid.dimse.messages import Message
+from pellucid.dimse.retrieve_service import serve_get, serve_move
 from pellucid.dimse.service import SUCCESS, UNRECOGNIZED_OPERATION, Serve, Session
-from pellucid.dimse.services import (
-    SERVICE_CLASSES,
-    VERIFICATION,
-)
+from pellucid.dimse.services import FIND_CLASSES, GET_CLASSES, MOVE_CLASSES, SERVICE_CLASSES, VERIFICATION
 from pellucid.dimse.store_service import serve_store
 
 
@@ -35,4 +34,7 @@ def _echo(session: Session, message: Message) -> None:
 
 _SERVICES: Mapping[tuple[str, int], Serve] = {
     (VERIFICATION, Operation.C_ECHO): _echo,
+    **{(uid, Operation.C_FIND): serve_find for uid in FIND_CLASSES},
+    **{(uid, Operation.C_MOVE): serve_move for uid in MOVE_CLASSES},
+    **{(uid, Operation.C_GET): serve_get for uid in GET_CLASSES},
 }

@@ -63,6 +63,7 @@ class Listener:
         self._tls = tls
         self._stopping = threading.Event()
         self._open: dict[threading.Thread, Connection | None] = {}
+        self._associations: dict[threading.Thread, Association] = {}
         self._lock = threading.Lock()
         self._acceptor = threading.Thread(target=self._accept, name="dimse listener", daemon=True)
 
@@ -81,6 +82,9 @@ class Listener:
         self._stopping.set()
         self._acceptor.join()
         self._socket.close()
+        for thread, association in list(self._associations.items()):
+            if association.is_idle and (connection := self._open.get(thread)):
+                connection.close()
         deadline = time.monotonic() + _GRACE_S
         for thread in list(self._open):
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -124,6 +128,7 @@ class Listener:
         finally:
             with self._lock:
                 self._open.pop(thread, None)
+                self._associations.pop(thread, None)
 
     def _connection(self, link: socket.socket) -> Connection:
         link.settimeout(self._doors.limits.association_request_s)
@@ -140,6 +145,8 @@ class Listener:
         if opened is None:
             return
         association, caller = opened
+        with self._lock:
+            self._associations[threading.current_thread()] = association
         session = Session(doors=self._doors, association=association, caller=caller)
         while not self._stopping.is_set():
             message = association.receive()

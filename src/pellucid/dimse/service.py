@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,7 +12,8 @@ from pellucid.archive import Archive, View
 from pellucid.dimse.association import Association
 from pellucid.dimse.limits import NetworkLimits
 from pellucid.dimse.messages import Message
-from pellucid.dimse.partners import Partners
+from pellucid.dimse.partners import ApplicationEntity, Partners
+from pellucid.dimse.requestor import Peer
 
 log = logging.getLogger("pellucid.dimse")
 
@@ -34,7 +36,7 @@ class Doors:
     """What the listener needs: the archive, this side's AE titles (the first is used for calling), rules and limits.
 
     `private_storage`: presentation contexts with private SOP classes are taken for storage. `open_to_loopback`:
-    programs on this machine need no rule. `changed` is called when something was put into the queue of deliveries.
+    programs on this machine need no rule. `client_tls`: for calls to partners whose connections are encrypted.
     """
 
     archive: Archive
@@ -44,6 +46,17 @@ class Doors:
     limits: NetworkLimits = field(default_factory=NetworkLimits)
     private_storage: bool = False
     open_to_loopback: bool = True
+    client_tls: ssl.SSLContext | None = None
+
+    def peer(self, entity: ApplicationEntity) -> Peer:
+        """How that application is called from here."""
+        return Peer(
+            title=entity.title,
+            host=entity.host,
+            port=entity.port,
+            calling_title=self.titles[0],
+            tls=self.client_tls if entity.tls else None,
+        )
 
     @property
     def partners(self) -> Partners:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydicom.uid import (
     AllTransferSyntaxes,
-    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -44,9 +43,7 @@ SERVICE_CLASSES = EXTENDED_CLASSES | {
 }
 """What else is provided here."""
 
-MESSAGE_SYNTAXES = tuple(
-    map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian))
-)
+MESSAGE_SYNTAXES = tuple(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)))
 """Transfer syntaxes of identifiers and attribute lists, the preferred first."""
 
 NATIVE_SYNTAXES = tuple(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian)))
