@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 from tests.archive.samples import dicom
 
 from pellucid import archive as package
+from pellucid.access import tables as _access_tables  # noqa: F401 (tables that a room keeps for itself)
 from pellucid.archive import Archive, Query
 from pellucid.archive.schema import VERSION, Base
 from pellucid.dicomweb import tables as _dicomweb_tables  # noqa: F401 (tables that a door keeps for itself)
