@@ -14,11 +14,14 @@ from sqlalchemy.orm import Session
 
 from pellucid.archive.batch import Batch, Stored
 from pellucid.archive.database import Database
+from pellucid.archive.derived_cache import DerivedCache
+from pellucid.archive.frames import Frames
 from pellucid.archive.objects import ObjectDamagedError, Objects
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyProjectRow, StudyRow
 from pellucid.archive.view import View, place
 from pellucid.archive.visibility import EVERYTHING, Visible
 from pellucid.archive.workplace import Workplace
+from pellucid.codecs.sandbox import Sandbox
 
 StoreListener = Callable[[Session, Sequence[Stored]], None]
 """Called within the transaction that makes new instances visible: what it writes is there if, and only if, they are."""
@@ -26,14 +29,15 @@ StoreListener = Callable[[Session, Sequence[Stored]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The largest sizes accepted from outside [byte]."""
+    """The largest sizes accepted from outside, and what is kept of what was made from objects [byte]."""
 
     instance_bytes: int = 4 << 30
     inflated_bytes: int = 1 << 30
+    derived_bytes: int = 4 << 30
 
 
 class Archive(View):
-    """Images and raw signals in a folder: `index.sqlite`, `objects/`, and `incoming/` for what is on its way.
+    """Images and raw signals in a folder: `index.sqlite`, `objects/`, `incoming/`, and `derived/`, a cache.
 
     Safe for use from many threads, and from several processes. Every method that stores or deletes is one transaction.
     """
@@ -45,7 +49,9 @@ class Archive(View):
         database = Database(folder / "index.sqlite")
         unfinished: list[str] = []
         self._workplace = Workplace(folder / "incoming", unfinished.extend)
-        super().__init__(database, Objects(folder / "objects", self._workplace), EVERYTHING)
+        objects = Objects(folder / "objects", self._workplace)
+        self._derived = DerivedCache(folder / "derived", self.limits.derived_bytes)
+        super().__init__(database, objects, Frames(objects, self._derived, Sandbox()), EVERYTHING)
         self.on_store: list[StoreListener] = []
         self._remove_unnamed(set(unfinished))
 
@@ -63,7 +69,8 @@ class Archive(View):
         return self._workplace.folder
 
     def close(self) -> None:
-        """Close the index and remove what was on its way in."""
+        """Close the index, stop the decoders and remove what was on its way in."""
+        self.frames.sandbox.close()
         self._database.close()
         self._workplace.close()
 
@@ -82,7 +89,7 @@ class Archive(View):
 
     def seen_by(self, visible: Visible) -> View:
         """The archive as a caller sees it who may see only `visible`."""
-        return View(self._database, self.objects, visible)
+        return View(self._database, self.objects, self.frames, visible)
 
     # Deleting
 
@@ -157,6 +164,7 @@ class Archive(View):
                 for name in part:
                     if name not in kept:
                         self.objects.remove_unless_held(name)
+                        self._derived.forget(name)
 
 
 def _delete_empty(session: Session) -> None:

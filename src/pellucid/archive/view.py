@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from pellucid.archive import query as queries
 from pellucid.archive.database import Database
+from pellucid.archive.frames import Frames
 from pellucid.archive.objects import ObjectDamagedError, Objects
 from pellucid.archive.query import Match, Query
 from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSource
@@ -25,9 +26,10 @@ _RECORD_COLUMNS = [
 class View:
     """The archive as one caller sees it; what is not visible is as if it were not there."""
 
-    def __init__(self, database: Database, objects: Objects, visible: Visible) -> None:
+    def __init__(self, database: Database, objects: Objects, frames: Frames, visible: Visible) -> None:
         self._database = database
         self.objects = objects
+        self.frames = frames
         self.visible = visible
 
     def find(self, query: Query) -> list[Match]:

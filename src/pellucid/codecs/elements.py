@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, BinaryIO, Self
@@ -47,20 +47,18 @@ _IMPLICIT = Encoding(explicit=False)
 
 
 class Source:
-    """Bytes or a file, read in pieces; small ones come from a window kept in memory."""
+    """Bytes, a file's path or an open file (which is closed with this), read in pieces.
 
-    def __init__(self, data: bytes | Path) -> None:
+    Small pieces come from a window kept in memory.
+    """
+
+    def __init__(self, data: bytes | Path | IO[bytes]) -> None:
         self._file: IO[bytes] | None = data.open("rb") if isinstance(data, Path) else None
-        self._data = b"" if isinstance(data, Path) else data
+        self._data = data if isinstance(data, bytes) else b""
+        if not isinstance(data, bytes | Path):
+            self._file = data
         self._start = 0
         self.size = self._file.seek(0, 2) if self._file else len(self._data)
-
-    @classmethod
-    def of(cls, file: IO[bytes], size: int) -> Self:
-        """Of an open file, which it closes."""
-        source = cls(b"")
-        source._file, source.size = file, size
-        return source
 
     def __enter__(self) -> Self:
         return self
@@ -207,13 +205,13 @@ class Recoding:
             self._copy(element.begin, element.next, target, 1)
             return
         vr = element.vr or self.representation(element)
-        if vr == "SQ":
+        if vr == "SQ" or (element.length == UNDEFINED and self.wanted.explicit):
             self._write_sequence(element, target, depth)
             return
-        if element.length == UNDEFINED:  # unknown: its items stay as they are, implicit
-            target.write(header(element.tag, "UN", UNDEFINED, self.wanted))
+        if element.length == UNDEFINED:  # its items are implicit already
+            target.write(header(element.tag, vr, UNDEFINED, self.wanted))
             self._copy(element.start, element.end, target, 1)
-            target.write(struct.pack("<HHI", SEQUENCE_END >> 16, SEQUENCE_END & 0xFFFF, 0))
+            target.write(header(SEQUENCE_END, "", 0, self.wanted))
             return
         if vr in _SHORT and element.length > 0xFFFF:
             vr = "UN"
@@ -222,13 +220,17 @@ class Recoding:
         self._copy(element.start, element.end, target, width)
 
     def _write_sequence(self, element: Element, target: BinaryIO, depth: int) -> None:
-        """Sequence and items with undefined lengths: they need not be known before they are written."""
+        """Sequence and items with undefined lengths: they need not be known before they are written.
+
+        An unknown attribute of undefined length is a sequence too, in implicit encoding (PS3.5 section 6.2.2).
+        """
+        inner = self if element.vr != "UN" else replace(self, given=_IMPLICIT)
         target.write(header(element.tag, "SQ", UNDEFINED, self.wanted))
-        for item in items(self.source, self.given, element.start, element.end, depth):
+        for item in items(self.source, inner.given, element.start, element.end, depth):
             target.write(header(ITEM, "", UNDEFINED, self.wanted))
-            for inner in elements(self.source, self.given, item.start, item.end, depth + 1):
-                if inner.tag & 0xFFFF:
-                    self.write(inner, target, depth + 1)
+            for found in elements(self.source, inner.given, item.start, item.end, depth + 1):
+                if found.tag & 0xFFFF:
+                    inner.write(found, target, depth + 1)
             target.write(header(ITEM_END, "", 0, self.wanted))
         target.write(header(SEQUENCE_END, "", 0, self.wanted))
 

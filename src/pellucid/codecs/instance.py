@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 import numpy as np
 
@@ -42,9 +42,10 @@ class Instance:
     """One open DICOM file.
 
     `meta`: attributes of group 2 by tag. `values`: short attributes of the data set by tag, as bytes. `pixel`: the
-    pixel element, None where there is none. `source` is the data set's, inflated where it was deflated.
+    pixel element, None where there is none. `source` holds the data set, inflated where it was deflated in `file`.
     """
 
+    file: Source
     source: Source
     syntax: Syntax
     meta: dict[int, tuple[str, bytes]]
@@ -57,7 +58,7 @@ class Instance:
     _frames: EncapsulatedFrames | None = None
 
     @classmethod
-    def open(cls, data: bytes | Path, limits: Limits | None = None) -> Instance:
+    def open(cls, data: bytes | Path | IO[bytes], limits: Limits | None = None) -> Instance:
         """Read a file up to its pixels; raises `InvalidInputError` where it is no DICOM file or damaged."""
         limits = limits or Limits()
         source = Source(data)
@@ -74,14 +75,12 @@ class Instance:
             raise InvalidInputError("is not a DICOM file: no DICM mark at byte 128")
         meta, start = _file_meta(source)
         uid = meta.get(0x00020010, ("UI", b""))[1].rstrip(b"\0 ").decode("ascii", "replace")
-        syntax = syntax_of(uid)
-        if uid == DEFLATED:
-            source, start = _inflated(source, start, limits), 0
-        instance = cls(source, syntax, meta, preamble, start, limits)
+        inner, start = (_inflated(source, start, limits), 0) if uid == DEFLATED else (source, start)
+        instance = cls(source, inner, syntax_of(uid), meta, preamble, start, limits)
         try:
             instance._walk()
         except BaseException:
-            source.close()
+            inner.close()
             raise
         return instance
 
@@ -94,6 +93,7 @@ class Instance:
     def close(self) -> None:
         """Close the file."""
         self.source.close()
+        self.file.close()
 
     @cached_property
     def encoding(self) -> Encoding:
@@ -258,5 +258,4 @@ def _inflated(source: Source, start: int, limits: Limits) -> Source:
                 raise InvalidInputError(f"inflates to more than {limits.instance_bytes} bytes")
             target.write(data)
             piece = inflater.unconsumed_tail
-    source.close()
-    return Source.of(target, total)
+    return Source(cast("IO[bytes]", target))

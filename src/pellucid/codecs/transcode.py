@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -69,12 +68,17 @@ def transcode(data: bytes | Path, to_syntax: str, options: Options | None = None
     return target.getvalue()
 
 
-def transcode_into(target: BinaryIO, data: bytes | Path, to_syntax: str, options: Options | None = None) -> None:
-    """As `transcode`, written as it is made: memory is bounded by a few frames, whatever the size of the file."""
+def transcode_into(
+    target: BinaryIO, data: bytes | Path | IO[bytes], to_syntax: str, options: Options | None = None
+) -> None:
+    """As `transcode`, written as it is made: memory is bounded by a few frames, whatever the size of the file.
+
+    `data` may be an open file too, which is closed.
+    """
     options, wanted = options or Options(), require_known(to_syntax)
     with Instance.open(data, options.limits) as instance:
         if wanted.uid == instance.syntax.uid and options.lossy is None:
-            _copy(data, target)
+            _copy(instance, target)
             return
         if instance.syntax.kind in (Kind.VIDEO, Kind.OTHER) and instance.pixel is not None:
             codec_of(instance.syntax.uid)
@@ -84,12 +88,10 @@ def transcode_into(target: BinaryIO, data: bytes | Path, to_syntax: str, options
         _convert(instance, wanted, target, options)
 
 
-def _copy(data: bytes | Path, target: BinaryIO) -> None:
-    if isinstance(data, bytes):
-        target.write(data)
-        return
-    with data.open("rb") as file:
-        shutil.copyfileobj(file, target, 1 << 20)
+def _copy(instance: Instance, target: BinaryIO) -> None:
+    source = instance.file
+    for start in range(0, source.size, 1 << 20):
+        target.write(source.read(start, min(1 << 20, source.size - start)))
 
 
 def _convert(instance: Instance, wanted: Syntax, target: BinaryIO, options: Options) -> None:
