@@ -188,7 +188,7 @@ def nested(depth, *, undefined):
 @pytest.mark.parametrize("undefined", [False, True])
 def test_nesting_has_a_limit(undefined):
     fine = identified(b"", nested(walking.MAXIMUM_DEPTH, undefined=undefined))
-    assert parse(fine, inflated_limit=0).instance["attributes"].count("0040A730") == walking.MAXIMUM_DEPTH
+    assert parse(fine, inflated_limit=0).instance["long_attributes"].count("0040A730") == walking.MAXIMUM_DEPTH
     with pytest.raises(StoreRefusedError, match="more than 64 deep") as refused:
         parse(identified(b"", nested(1500, undefined=True)), inflated_limit=0)
     assert refused.value.reason == FailureReason.OUT_OF_RESOURCES

@@ -33,16 +33,14 @@ _TEXTS: dict[str, dict[str, tuple[str, int | None]]] = {
     },
     "instance": {"content_date": ("ContentDate", 8), "content_time": ("ContentTime", 16)},
 }
-_NAMES = {"patient_name_folded": "PatientName", "referring_physician_name_folded": "ReferringPhysicianName"}
 _OTHERS = (
-    "StudyInstanceUID SeriesInstanceUID SOPInstanceUID SOPClassUID SeriesNumber InstanceNumber NumberOfFrames Rows "
-    "Columns SamplesPerPixel BitsAllocated PhotometricInterpretation"
+    "PatientName ReferringPhysicianName StudyInstanceUID SeriesInstanceUID SOPInstanceUID SOPClassUID SeriesNumber "
+    "InstanceNumber NumberOfFrames Rows Columns SamplesPerPixel BitsAllocated PhotometricInterpretation"
 )
 TAGS: dict[str, int] = {
     keyword: int(tag_for_keyword(keyword) or 0)
     for keyword in (
         *(keyword for columns in _TEXTS.values() for keyword, _ in columns.values()),
-        *_NAMES.values(),
         *_OTHERS.split(),
     )
 }
@@ -51,7 +49,22 @@ TAGS: dict[str, int] = {
 
 def study_columns(text: Text) -> dict[str, Any]:
     """The columns of a study."""
-    return _columns("study", text) | {column: folded(text(keyword)) for column, keyword in _NAMES.items()}
+    return {
+        **_columns("study", text),
+        **name_columns(text("PatientName")),
+        "referring_physician_name_folded": folded(text("ReferringPhysicianName")),
+    }
+
+
+def name_columns(name: str) -> dict[str, str]:
+    """A patient's name for matching: all of it, and its second and third component groups by themselves."""
+    whole = folded(name)
+    groups = [*whole.split("="), "", ""]
+    return {
+        "patient_name_folded": whole,
+        "patient_name_ideographic": groups[1],
+        "patient_name_phonetic": groups[2],
+    }
 
 
 def series_columns(text: Text) -> dict[str, Any]:

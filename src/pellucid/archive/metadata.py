@@ -23,8 +23,10 @@ from pydicom.uid import (
 from pellucid.archive.columns import TAGS, folded, instance_columns, series_columns, study_columns
 from pellucid.archive.dicom_json import PIXEL_TAGS
 from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS
+from pellucid.archive.lines import object_of
 from pellucid.archive.pydicom_reading import PydicomReading, counted, quiet_pydicom
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
+from pellucid.archive.schema import LONG_LINE
 from pellucid.archive.values import NotCoveredError
 from pellucid.archive.walker import PLACE, Walk
 
@@ -174,7 +176,8 @@ def _parsed(reading: _Reading, syntax: str, start: int, size: int) -> Parsed:
             **_pixel_layout(reading, syntax, size, columns, text("PhotometricInterpretation")),
             "transfer_syntax_uid": syntax,
             "content_sha256": "",
-            "attributes": _joined(lines, place),
+            "attributes": _joined([line for line in lines if len(line) <= LONG_LINE], place),
+            "long_attributes": _joined([line for line in lines if len(line) > LONG_LINE], place),
         },
         data_set=start,
     )
@@ -183,7 +186,7 @@ def _parsed(reading: _Reading, syntax: str, start: int, size: int) -> Parsed:
 def _joined(lines: list[str], place: str, tags: frozenset[str] | None = None) -> str:
     """A JSON object with one attribute a line, so that lines can be chosen without reading the JSON."""
     chosen = lines if tags is None else [line for line in lines if line[1:9] in tags]
-    return ("{" + ",\n".join(chosen) + "}").replace(PLACE, place)
+    return object_of(chosen).replace(PLACE, place) if chosen else ""
 
 
 def _pixel_layout(

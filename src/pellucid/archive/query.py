@@ -144,6 +144,8 @@ def _match(row: Sequence[Any], studies: Mapping[str, Any], series: Mapping[str, 
     attributes: dict[str, Any] = {}
     for part in row:
         attributes.update(json.loads(part.attributes))
+        if long := getattr(part, "long_attributes", ""):
+            attributes.update(json.loads(long))
     uid = row[0].study_instance_uid
     attributes.update(studies[uid])
     if len(row) > 1:

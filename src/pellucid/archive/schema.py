@@ -5,8 +5,11 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-VERSION = "0005"
+VERSION = "0006"
 """The newest migration: a database at this version needs none."""
+
+LONG_LINE = 1024
+"""Characters of an attribute's JSON, from which on it lies apart."""
 
 UID = String(64)
 SHA256 = String(64)
@@ -17,32 +20,46 @@ class Base(DeclarativeBase):
 
 
 class StudyRow(Base):
-    """A study; `attributes` is the DICOM JSON of patient and study; names are folded for matching."""
+    """A study; `attributes` is the DICOM JSON of patient and study; names are folded for matching.
+
+    `modalities`, `sop_classes`: those of its series and instances, sorted, separated by backslashes; what they and
+    the numbers say is kept with every instance that comes or goes (`counts`).
+    """
 
     __tablename__ = "studies"
+    __table_args__ = (Index("ix_studies_order", "study_date", "study_time", "study_instance_uid"),)
 
     study_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
     patient_id: Mapped[str] = mapped_column(Text, index=True)
     patient_name_folded: Mapped[str] = mapped_column(Text, index=True)
     patient_birth_date: Mapped[str] = mapped_column(String(8))
     patient_sex: Mapped[str] = mapped_column(String(16))
-    study_date: Mapped[str] = mapped_column(String(8), index=True)
+    study_date: Mapped[str] = mapped_column(String(8))
     study_time: Mapped[str] = mapped_column(String(16))
-    study_id: Mapped[str] = mapped_column(Text)
+    study_id: Mapped[str] = mapped_column(Text, index=True)
     study_description: Mapped[str] = mapped_column(Text)
     accession_number: Mapped[str] = mapped_column(Text, index=True)
     referring_physician_name_folded: Mapped[str] = mapped_column(Text)
     attributes: Mapped[str] = mapped_column(Text)
     received: Mapped[str] = mapped_column(String(32))
+    number_of_series: Mapped[int] = mapped_column(server_default="0", default=0)
+    number_of_instances: Mapped[int] = mapped_column(server_default="0", default=0)
+    modalities: Mapped[str] = mapped_column(Text, server_default="", default="")
+    sop_classes: Mapped[str] = mapped_column(Text, server_default="", default="")
+    patient_name_ideographic: Mapped[str] = mapped_column(Text, index=True, server_default="", default="")
+    patient_name_phonetic: Mapped[str] = mapped_column(Text, index=True, server_default="", default="")
 
 
 class SeriesRow(Base):
     """A series; `attributes` is the DICOM JSON of series, equipment and frame of reference."""
 
     __tablename__ = "series"
+    __table_args__ = (
+        Index("ix_series_order", "study_instance_uid", "series_number", "received", "series_instance_uid"),
+    )
 
     series_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
-    study_instance_uid: Mapped[str] = mapped_column(ForeignKey("studies.study_instance_uid"), index=True)
+    study_instance_uid: Mapped[str] = mapped_column(ForeignKey("studies.study_instance_uid"))
     modality: Mapped[str] = mapped_column(String(16), index=True)
     series_number: Mapped[int | None]
     series_description: Mapped[str] = mapped_column(Text)
@@ -53,17 +70,22 @@ class SeriesRow(Base):
     performed_procedure_step_start_time: Mapped[str] = mapped_column(String(16))
     attributes: Mapped[str] = mapped_column(Text)
     received: Mapped[str] = mapped_column(String(32))
+    number_of_instances: Mapped[int] = mapped_column(server_default="0", default=0)
 
 
 class InstanceRow(Base):
-    """An instance: where its bytes are, how its pixels lie in them, and all else as DICOM JSON.
+    """An instance: where its bytes are, how its pixels lie in them, and all else as DICOM JSON, one attribute a line.
+
+    `long_attributes`: those whose line is longer than `LONG_LINE`, empty where there are none: what most searches
+    give is found without reading them. `content_sha256`: of the data set as it was received, where `object_sha256`
+    is of another form of it; empty where it is as received.
 
     `pixel_offset`, `pixel_length`: the value of the pixel element within the object; -1 where it cannot be sliced
     (deflated) or there is none.
     """
 
     __tablename__ = "instances"
-    __table_args__ = (Index("ix_instances_series", "series_instance_uid", "instance_number"),)
+    __table_args__ = (Index("ix_instances_order", "series_instance_uid", "instance_number", "sop_instance_uid"),)
 
     sop_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
     series_instance_uid: Mapped[str] = mapped_column(ForeignKey("series.series_instance_uid"))
@@ -85,6 +107,7 @@ class InstanceRow(Base):
     content_sha256: Mapped[str] = mapped_column(SHA256)
     received: Mapped[str] = mapped_column(String(32))
     attributes: Mapped[str] = mapped_column(Text)
+    long_attributes: Mapped[str] = mapped_column(Text, server_default="", default="")
 
 
 class AcquisitionRow(Base):

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from pellucid.archive import query as queries
 from pellucid.archive.database import Database
 from pellucid.archive.frames import Frames
+from pellucid.archive.lines import merged
 from pellucid.archive.objects import ObjectDamagedError, Objects
 from pellucid.archive.query import Match, Query
 from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSource
@@ -53,13 +54,13 @@ class View:
     def attributes(self, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None) -> list[str]:
         """The DICOM JSON of each of these instances, as text: bulk data URIs begin at the service's root."""
         statement = (
-            select(InstanceRow.attributes)
+            select(InstanceRow.attributes, InstanceRow.long_attributes)
             .join(SeriesRow, SeriesRow.series_instance_uid == InstanceRow.series_instance_uid)
             .where(*self._place(study_uid, series_uid, sop_uid))
             .order_by(SeriesRow.series_number, SeriesRow.series_instance_uid, InstanceRow.instance_number)
         )
         with self.reading() as session:
-            return list(session.scalars(statement))
+            return [merged(*row) for row in session.execute(statement)]
 
     def fetch(self, record: InstanceRecord) -> bytes:
         """The bytes of an instance as they were received, their checksum verified."""
