@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pellucid.dimse import commitment, normalized_service
 from pellucid.dimse.command_set import Operation
 from pellucid.dimse.find_service import serve_find
 from pellucid.dimse.messages import Message
 from pellucid.dimse.retrieve_service import serve_get, serve_move
 from pellucid.dimse.service import SUCCESS, UNRECOGNIZED_OPERATION, Serve, Session
-from pellucid.dimse.services import FIND_CLASSES, GET_CLASSES, MOVE_CLASSES, SERVICE_CLASSES, VERIFICATION
+from pellucid.dimse.services import (
+    AVAILABILITY_NOTIFICATION,
+    FIND_CLASSES,
+    GET_CLASSES,
+    MODALITY_WORKLIST,
+    MOVE_CLASSES,
+    PROCEDURE_STEP,
+    PROCEDURE_STEP_RETRIEVE,
+    SERVICE_CLASSES,
+    STORAGE_COMMITMENT,
+    VERIFICATION,
+)
 from pellucid.dimse.store_service import serve_store
+from pellucid.dimse.worklist_service import serve_worklist
 
 
 def serve(session: Session, message: Message) -> None:
@@ -37,4 +50,11 @@ _SERVICES: Mapping[tuple[str, int], Serve] = {
     **{(uid, Operation.C_FIND): serve_find for uid in FIND_CLASSES},
     **{(uid, Operation.C_MOVE): serve_move for uid in MOVE_CLASSES},
     **{(uid, Operation.C_GET): serve_get for uid in GET_CLASSES},
+    (MODALITY_WORKLIST, Operation.C_FIND): serve_worklist,
+    (PROCEDURE_STEP, Operation.N_CREATE): normalized_service.serve_create,
+    (PROCEDURE_STEP, Operation.N_SET): normalized_service.serve_set,
+    (PROCEDURE_STEP_RETRIEVE, Operation.N_GET): normalized_service.serve_get,
+    (AVAILABILITY_NOTIFICATION, Operation.N_CREATE): normalized_service.serve_create,
+    (STORAGE_COMMITMENT, Operation.N_ACTION): commitment.serve_action,
+    (STORAGE_COMMITMENT, Operation.N_EVENT_REPORT): commitment.serve_report,
 }

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 
 from pellucid.access import LOCAL, AuditEvent, Caller, Outcome
+from pellucid.access.door import through
 from pellucid.dimse import negotiation
 from pellucid.dimse.association import Association
 from pellucid.dimse.command_set import Operation
@@ -72,6 +73,11 @@ class Listener:
         """The port that it listens on."""
         return int(self._socket.getsockname()[1])
 
+    @property
+    def open_associations(self) -> int:
+        """How many associations are being served."""
+        return len(self._associations)
+
     def start(self) -> Listener:
         """Begin to accept."""
         self._acceptor.start()
@@ -116,7 +122,8 @@ class Listener:
             with self._lock:
                 self._open[thread] = connection
             try:
-                self._serve_association(connection, _plain(address))
+                with through("dimse"):
+                    self._serve_association(connection, _plain(address))
             finally:
                 connection.close()
         except NetworkError as error:

@@ -27,6 +27,7 @@ from pellucid.dimse.services import (
     NATIVE_SYNTAXES,
     SERVICE_CLASSES,
     STORAGE_CLASSES,
+    STORAGE_COMMITMENT,
     STORAGE_SYNTAXES,
     is_private,
 )
@@ -155,7 +156,7 @@ def _context(
             id=int(item.context_id or 0),
             abstract_syntax=syntax,
             transfer_syntax=chosen or (proposed[0] if proposed else MESSAGE_SYNTAXES[0]),
-            as_scu=is_storage and requestor_scp,
+            as_scu=(is_storage or syntax == STORAGE_COMMITMENT) and requestor_scp,
             as_scp=requestor_scu,
         ),
         result,
