@@ -5,7 +5,7 @@ from contextlib import suppress
 import imagecodecs
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.jpip.encoders import htj2k, j2k, needs_openjpeg, openjpeg, opj_decompress, picture, planes
 
@@ -97,13 +97,19 @@ def test_precincts_are_small_and_hold_whole_code_blocks():
 
 
 @needs_openjpeg
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_any_options(tmp_path, data):
     draw = data.draw
     width, height = draw(st.integers(1, 150)), draw(st.integers(1, 150))
-    corner = draw(st.tuples(st.integers(0, 40), st.integers(0, 40)))
-    options = ["-d", f"{corner[0]},{corner[1]}", "-n", str(draw(st.integers(1, 5)))]
+    corner = draw(st.tuples(st.integers(0, 40), st.integers(0, 36)))
+    resolutions = draw(st.integers(1, min(5, min(width, height).bit_length())))
+    options = ["-d", f"{corner[0]},{corner[1]}", "-n", str(resolutions)]
     options += ["-p", draw(st.sampled_from(["LRCP", "RLCP", "RPCL", "PCRL", "CPRL"]))]
     options += ["-M", str(draw(st.integers(0, 63)))]
     options += draw(st.sampled_from([[], ["-t", "64,50"], ["-t", "300,37"]]))

@@ -9,7 +9,7 @@ class Limits:
 
     `query_bytes`: a request's fields [byte]; `response_bytes`: one response's messages [byte]; `channels`: open at
     the same time, and of one caller; `idle_seconds`: after which a channel is forgotten; `streams`: codestreams that a
-    channel remembers; `frame_samples`: of a frame that is encoded on demand; `cache_bytes`: codestreams kept on disk.
+    channel remembers; `cache_bytes`: codestreams kept on disk.
     """
 
     query_bytes: int = 1 << 20
@@ -18,5 +18,4 @@ class Limits:
     channels_of_caller: int = 64
     idle_seconds: float = 300.0
     streams: int = 256
-    frame_samples: int = 1 << 28
     cache_bytes: int = 8 << 30

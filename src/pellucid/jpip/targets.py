@@ -9,19 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
-
-import numpy as np
-import pydicom
-from numpy.typing import NDArray
-from pydicom.encaps import get_frame
-from pydicom.pixels.decoders.base import get_decoder
+from typing import Literal
 
 from pellucid.archive import InstanceRecord, Query, View
-from pellucid.archive.dicom_json import UNREADABLE
-from pellucid.archive.metadata import quiet_pydicom
-from pellucid.dicom import codecs
-from pellucid.errors import InvalidInputError
+from pellucid.codecs import Instance, NotLosslessError
+from pellucid.codecs.conversion import Conversion, Converter
+from pellucid.codecs.elements import PIXEL_DATA
+from pellucid.codecs.sandbox import DecodersBusyError
+from pellucid.codecs.syntaxes import HTJ2K_LOSSLESS_RPCL, JPEG_2000_LOSSLESS
+from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.jpip import index as indexes
 from pellucid.jpip.boxes import codestream_of
 from pellucid.jpip.index import Index
@@ -66,8 +62,9 @@ class Target:
 class Targets:
     """Finds targets, and keeps their codestreams in a folder, named by the content they were made from."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: Limits, convert: Converter) -> None:
         self._folder = folder
+        self._convert = convert
         self._limits = limits
         self._opened: OrderedDict[str, Index] = OrderedDict()
         self._lock = Lock()
@@ -120,7 +117,9 @@ class Targets:
     def _make(self, view: View, target: Target, frame: int, key: str) -> Index:
         try:
             made = partition(codestream_of(self._codestream(view, target, frame)))
-        except InvalidInputError as error:
+        except DecodersBusyError as error:
+            raise RequestError(503, str(error)) from error
+        except (InvalidInputError, NotLosslessError) as error:
             raise RequestError(406, f"frame {frame + 1} cannot be delivered: {error}") from error
         indexes.save(made, self._path(key))
         with self._lock:
@@ -133,18 +132,18 @@ class Targets:
     def _codestream(self, view: View, target: Target, frame: int) -> bytes:
         """The frame as it is stored, where it is coded as wanted, else encoded now."""
         record = target.record
-        samples = record.rows * record.columns * record.samples_per_pixel
-        try:
-            with quiet_pydicom():
-                if _STORED.get(record.transfer_syntax_uid) == target.coding:
-                    with view.objects.open(record.object_sha256) as file:
-                        file.seek(record.pixel_offset)
-                        return bytes(get_frame(file, frame, number_of_frames=record.number_of_frames))
-                if samples > self._limits.frame_samples:
-                    raise RequestError(406, f"a frame of {samples} samples is too large to be encoded on demand")
-                return _encoded(_decoded(view, record, frame), target.coding)
-        except (*UNREADABLE, RuntimeError) as error:
-            raise RequestError(406, f"frame {frame + 1} cannot be decoded from the stored object") from error
+        with Instance.open(view.objects.path(record.object_sha256)) as instance:
+            if instance.pixel is None or instance.pixel.tag != PIXEL_DATA:
+                raise UnsupportedError("floating point has no codec", field="PixelData")
+            if _STORED.get(record.transfer_syntax_uid) == target.coding:
+                return instance.coded_frame(frame)
+            form = instance.form()
+            wanted = JPEG_2000_LOSSLESS if target.coding == "j2k" else HTJ2K_LOSSLESS_RPCL
+            conversion = Conversion(given=instance.syntax.uid, form=form, wanted=wanted)
+            conversion.require_possible()
+            if instance.encapsulated:
+                return self._convert(conversion, instance.coded_frame(frame))
+            return conversion.of_cells(instance.native_frame(frame, form))
 
     def _sweep(self) -> None:
         """Remove the codestreams used longest ago where they take more room than is allowed."""
@@ -165,22 +164,3 @@ def _record(view: View, study: str | None, series: str | None, instance: str) ->
         study, series = found[0].study_instance_uid, found[0].series_instance_uid
     records = view.instances(study, series, instance)
     return records[0] if records else None
-
-
-def _decoded(view: View, record: InstanceRecord, frame: int) -> NDArray[Any]:
-    codecs.register()
-    dataset = pydicom.dcmread(view.objects.path(record.object_sha256), defer_size=1 << 16)
-    array, _ = get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(dataset, index=frame)
-    return array
-
-
-def _encoded(array: NDArray[Any], coding: Coding) -> bytes:
-    """Lossless, with the reversible colour transform where there are three colours."""
-    import imagecodecs
-
-    if array.dtype.kind not in "iu" or array.dtype.itemsize > 2:
-        raise RequestError(406, f"pixels of {8 * array.dtype.itemsize} bits or floating point are not encoded here")
-    array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-    if coding == "j2k":
-        return bytes(imagecodecs.jpeg2k_encode(array, level=0, reversible=True, codecformat="j2k"))
-    return bytes(imagecodecs.htj2k_encode(array, reversible=True, rgb=array.ndim == 3))
