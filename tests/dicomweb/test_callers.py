@@ -44,7 +44,7 @@ def test_a_study_is_there_for_those_who_see_it_only(client_of, resource):
     assert client_of([Permission.READ], Visible()).get(resource).status_code == 404
     refused = client_of([Permission.FIND], Visible(everything=True)).get(resource)
     assert refused.status_code == 403
-    assert refused.json() == {"detail": "someone may not read"}
+    assert refused.json() == {"title": "Forbidden", "status": 403, "detail": "someone may not read"}
 
 
 def test_searching_and_storing_need_their_permissions(client_of):

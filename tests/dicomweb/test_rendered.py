@@ -143,7 +143,7 @@ def test_every_frame_has_its_own_rescale_and_window(client, store):
     assert_grey(picture(client, "frames/1/rendered"), linear(HU, 40, 400))
     assert_grey(picture(client, "frames/2/rendered"), linear(VALUES * 0.5 + 100, 300, 400))
     np.testing.assert_array_equal(picture(client), picture(client, "frames/1/rendered"))
-    assert client.get(f"{PATH}/frames/1,2/rendered").status_code == 400
+    assert client.get(f"{PATH}/frames/1,2/rendered", headers={"accept": "image/png"}).status_code == 406
     assert client.get(f"{PATH}/frames/3/rendered").status_code == 404
 
 

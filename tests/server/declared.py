@@ -4,7 +4,7 @@ import re
 
 from pellucid.server import answers
 
-SERVICES = re.compile(r"/(api|dicom-web|health)(/|$)")
+SERVICES = re.compile(r"/(api|dicom-web|health|ready|metrics)(/|$)")
 ITSELF = ("/api/docs", "/api/openapi.json")
 # What any server answers where there is no such address or method there; 403 is declared with every operation.
 NOWHERE = (403, 404, 405)
@@ -76,7 +76,7 @@ def check_shape(schema, value):
         check_object(value)
         return
     getattr(answers, name).model_validate(value, strict=True)
-    if name == "Problem":
+    if name in ("Problem", "ProblemDetails"):
         assert value["detail"]
         assert "\n" not in value["detail"]
 

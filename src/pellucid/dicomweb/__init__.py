@@ -6,7 +6,7 @@ Thin: what is stored where is the archive's business; this package speaks HTTP, 
 pixels only where a client asks for something else than what is stored.
 """
 
+from pellucid.dicomweb.limits import StoreLimits
 from pellucid.dicomweb.service import routes
-from pellucid.dicomweb.storing import StoreLimits
 
 __all__ = ["StoreLimits", "routes"]

@@ -14,6 +14,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from pellucid.dicomweb.problems import RequestError
+from pellucid.dicomweb.representation import Body
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Part:
     """One part to be written."""
 
     content_type: str
-    data: bytes
+    data: bytes | Body
     location: str = ""
 
 
@@ -33,12 +34,17 @@ class MultipartWriter:
         self.content_type = f'multipart/related; type="{part_type}"; boundary={self._boundary}'
 
     def stream(self, parts: Iterable[Part]) -> Iterator[bytes]:
-        """The message's bytes; a part is made when its turn comes."""
+        """The message's bytes; a part is made when its turn comes, a large one in pieces."""
         for part in parts:
             location = f"Content-Location: {part.location}\r\n" if part.location else ""
-            lengths = f"Content-Length: {len(part.data)}\r\n\r\n"
-            yield f"--{self._boundary}\r\nContent-Type: {part.content_type}\r\n{location}{lengths}".encode("ascii")
-            yield part.data
+            data = part.data
+            size = len(data) if isinstance(data, bytes) else data.size
+            head = (
+                f"--{self._boundary}\r\nContent-Type: {part.content_type}\r\n{location}Content-Length: {size}\r\n\r\n"
+            )
+            pieces = iter((data,)) if isinstance(data, bytes) else data.pieces(0, size)
+            yield head.encode("ascii") + next(pieces, b"")
+            yield from pieces
             yield b"\r\n"
         yield f"--{self._boundary}--\r\n".encode("ascii")
 

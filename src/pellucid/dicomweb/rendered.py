@@ -1,78 +1,38 @@
-"""Frames as pictures for people: rescale, window, palette, square pixels; JPEG, PNG or GIF (PS3.18 section 8.7.4)."""
+"""Frames as pictures for people: rescale, window, palette, square pixels (PS3.18 section 8.7.4)."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.uid import SegmentationStorage
 
-from pellucid.dicomweb.accept import MediaRange, not_acceptable
+from pellucid.dicomweb.picture_files import annotated, encoded, profile_of
 from pellucid.dicomweb.pixels import Frame, Pixels, decode
 from pellucid.dicomweb.problems import RequestError
+from pellucid.dicomweb.rendering import LARGEST, Rendering, Viewport, Window
 
-_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
-_FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
-_LARGEST = 8192
 _LOOKED_AT = 32
+_TABLE_BITS = 16
 THUMBNAIL = 128
 """Longer side of a thumbnail."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """Centre and width in units after rescale, and the function (PS3.3 C.11.2.1.2)."""
-
-    centre: float
-    width: float
-    function: str = "LINEAR"
-
-
-@dataclass(frozen=True)
-class Viewport:
-    """The picture's size, and the region of the frame (in its pixels: left, top, width, height) shown in it."""
-
-    width: int
-    height: int
-    region: tuple[float, float, float, float] | None = None
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """How to render: media type, window (None: the instance's own), viewport (None: full size), JPEG quality."""
-
-    media_type: str
-    window: Window | None = None
-    viewport: Viewport | None = None
-    quality: int = 90
-
-    @classmethod
-    def asked(cls, query: Mapping[str, str], ranges: list[MediaRange]) -> Rendering:
-        """From a request's parameters."""
-        media_type = next((m for r in ranges for m in _FORMATS if r.allows(m) and r.part != "*/*"), None)
-        if media_type is None and not any(r.part == "*/*" for r in ranges):
-            raise not_acceptable(", ".join(_FORMATS))
-        return cls(
-            media_type or "image/jpeg",
-            _window(query["window"]) if query.get("window") else None,
-            _viewport(query["viewport"]) if query.get("viewport") else None,
-            _quality(query.get("quality", "90")),
-        )
 
 
 def render(pixels: Pixels, frame: int, rendering: Rendering) -> bytes:
     """One frame (counted from 0) as an encoded picture."""
     with pixels.opened() as dataset:
-        shown = _displayed(decode(dataset, frame), dataset, frame, rendering.window)
-        aspect = _pixel_aspect(dataset, frame)
-    return _encoded(_placed(Image.fromarray(shown), aspect, rendering.viewport), rendering)
+        return encoded(picture_of(dataset, frame, rendering), rendering, profile_of(dataset, rendering))
+
+
+def picture_of(dataset: FileDataset, frame: int, rendering: Rendering) -> Image.Image:
+    """One frame (counted from 0) of an open data set as a picture."""
+    shown = _displayed(decode(dataset, frame), dataset, frame, rendering.window)
+    picture = _placed(Image.fromarray(shown), _pixel_aspect(dataset, frame), rendering.viewport)
+    return annotated(picture, dataset, rendering.annotation) if rendering.annotation else picture
 
 
 def representative_frame(pixels: Pixels) -> int:
@@ -90,17 +50,31 @@ def representative_frame(pixels: Pixels) -> int:
 
 
 def _displayed(frame: Frame, dataset: Dataset, index: int, window: Window | None) -> NDArray[np.uint8]:
+    array = frame.array
     if frame.photometric == "PALETTE COLOR":
-        coloured = apply_color_lut(frame.array, dataset)
+        coloured = apply_color_lut(array, dataset)
         return (coloured >> 8 if coloured.dtype.itemsize > 1 else coloured).astype(np.uint8)
-    if frame.array.ndim == 3:
+    if array.ndim == 3:
         depth = int(dataset.get("BitsStored", 8))
-        return (frame.array >> (depth - 8) if depth > 8 else frame.array).astype(np.uint8)
-    values = _rescaled(frame.array, dataset, index)
-    grey = _windowed(values, frame.array, dataset, index, window)
-    if frame.photometric == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE":
-        grey = 255 - grey
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+        return (array >> (depth - 8) if depth > 8 else array).astype(np.uint8)
+    inverted = frame.photometric == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
+    if array.dtype.kind not in "iu" or array.dtype.itemsize * 8 > _TABLE_BITS:
+        return _grey(array, array, dataset, index, window, inverted=inverted)
+    # What a pixel becomes depends on its value alone: every value between the extremes is looked at once.
+    low, high = int(array.min()), int(array.max())
+    values = np.arange(low, high + 1).astype(array.dtype)
+    if values.size >= array.size:
+        return _grey(array, array, dataset, index, window, inverted=inverted)
+    table = _grey(values, array, dataset, index, window, inverted=inverted)
+    return table[array.astype(np.int32) - low] if low else table[array]
+
+
+def _grey(
+    stored: NDArray[Any], content: NDArray[Any], dataset: Dataset, index: int, window: Window | None, *, inverted: bool
+) -> NDArray[np.uint8]:
+    """0 … 255 for stored values; `content`: all those of the frame."""
+    grey = _windowed(stored, content, dataset, index, window)
+    return np.clip(np.rint(255 - grey if inverted else grey), 0, 255).astype(np.uint8)
 
 
 def _rescaled(array: NDArray[Any], dataset: Dataset, index: int) -> NDArray[Any]:
@@ -109,15 +83,18 @@ def _rescaled(array: NDArray[Any], dataset: Dataset, index: int) -> NDArray[Any]
 
 
 def _windowed(
-    values: NDArray[Any], stored: NDArray[Any], dataset: Dataset, index: int, window: Window | None
+    stored: NDArray[Any], content: NDArray[Any], dataset: Dataset, index: int, window: Window | None
 ) -> NDArray[np.float64]:
     """0 … 255 as floating point."""
+    values = _rescaled(stored, dataset, index)
     if window is None:
         window = _own_window(dataset, index)
     if window is None and "VOILUTSequence" in dataset:
         return _looked_up(values, dataset)
     if window is None:
-        window = _window_of_segments(dataset) or _window_of_content(values, stored, dataset)
+        window = _window_of_segments(dataset)
+    if window is None:
+        window = _window_of_content(_rescaled(content, dataset, index), content, dataset)
     return _through(values, window)
 
 
@@ -195,19 +172,21 @@ def _pixel_aspect(dataset: Dataset, index: int) -> float:
 
 def _placed(picture: Image.Image, aspect: float, viewport: Viewport | None) -> Image.Image:
     """The picture, or its region, with square pixels, as large as fits into the viewport."""
-    if viewport is not None and viewport.region is not None:
-        picture = _cropped(picture, viewport.region)
+    if viewport is not None and viewport.is_region:
+        picture = _cropped(picture, viewport)
     width, height = picture.width * max(1.0, 1 / aspect), picture.height * max(1.0, aspect)
     if viewport is not None:
         scale = min(viewport.width / width, viewport.height / height)
         width, height = width * scale, height * scale
-    size = (max(1, min(_LARGEST, round(width))), max(1, min(_LARGEST, round(height))))
+    size = (max(1, min(LARGEST, round(width))), max(1, min(LARGEST, round(height))))
     return picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
 
 
-def _cropped(picture: Image.Image, region: tuple[float, float, float, float]) -> Image.Image:
+def _cropped(picture: Image.Image, viewport: Viewport) -> Image.Image:
     """The part of a region that lies in the frame, mirrored where its width or height is negative."""
-    left, top, width, height = region
+    left, top = viewport.left, viewport.top
+    width = picture.width - left if viewport.region_width is None else viewport.region_width
+    height = picture.height - top if viewport.region_height is None else viewport.region_height
     begin_column, end_column = _covered(left, abs(width), picture.width)
     begin_row, end_row = _covered(top, abs(height), picture.height)
     picture = picture.crop((begin_column, begin_row, end_column, end_row))
@@ -222,54 +201,6 @@ def _covered(start: float, length: float, size: int) -> tuple[int, int]:
         raise RequestError(400, f"viewport: the region {start:g} … {start + length:g} lies beside the {size} pixels")
     begin = min(round(first), size - 1)
     return begin, max(round(end), begin + 1)
-
-
-def _encoded(picture: Image.Image, rendering: Rendering) -> bytes:
-    target = io.BytesIO()
-    options: dict[str, Any] = {"quality": rendering.quality} if rendering.media_type == "image/jpeg" else {}
-    picture.save(target, _FORMATS[rendering.media_type], **options)
-    return target.getvalue()
-
-
-def _window(text: str) -> Window:
-    parts = text.split(",")
-    expected = "centre,width,function with function linear, linear-exact or sigmoid"
-    try:
-        centre, width = float(parts[0]), float(parts[1])
-        function = _FUNCTIONS[parts[2].lower()] if len(parts) > 2 else "LINEAR"
-    except (ValueError, IndexError, KeyError):
-        raise RequestError(400, f"window: is {text!r}; expected {expected}") from None
-    if len(parts) > 3 or not np.isfinite([centre, width]).all() or width <= 0 or (function == "LINEAR" and width < 1):
-        raise RequestError(400, f"window: is {text!r}; expected {expected}, width > 0 (linear: >= 1)")
-    return Window(centre, width, function)
-
-
-def _viewport(text: str) -> Viewport:
-    parts = text.split(",")
-    problem = RequestError(
-        400, f"viewport: is {text!r}; expected width,height[,left,top,width,height] in pixels, up to {_LARGEST}"
-    )
-    if len(parts) not in (2, 6):
-        raise problem
-    try:
-        width, height = int(parts[0]), int(parts[1])
-        region = tuple(float(part) if part else float("nan") for part in parts[2:])
-    except ValueError:
-        raise problem from None
-    if not (1 <= width <= _LARGEST and 1 <= height <= _LARGEST):
-        raise problem
-    if not region:
-        return Viewport(width, height)
-    if not np.isfinite(region).all() or 0 in region[2:]:
-        raise problem
-    left, top, w, h = region
-    return Viewport(width, height, (left, top, w, h))
-
-
-def _quality(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
-        raise RequestError(400, f"quality: is {text!r}; expected 1 … 100")
-    return int(text)
 
 
 def _first(value: Any) -> float | None:

@@ -10,22 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from pellucid.access import Permission
 from pellucid.archive import Archive, FailureReason, Stored, StoreRefusedError
+from pellucid.dicomweb.answering import base_of, caller_of, warning
+from pellucid.dicomweb.context import Context
+from pellucid.dicomweb.limits import StoreLimits
 from pellucid.dicomweb.multipart import MultipartReader, ReceivedPart, boundary_of
 from pellucid.dicomweb.problems import RequestError
-
-DICOM = "application/dicom"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoreLimits:
-    """The largest store request: bytes of one part and of all, and number of parts."""
-
-    part_bytes: int = 4 << 30
-    total_bytes: int = 16 << 30
-    parts: int = 20_000
+from pellucid.dicomweb.resource import DICOM, DICOM_JSON, MULTIPART, STUDY, Answer, Resource
 
 
 @dataclass(frozen=True)
@@ -34,22 +29,19 @@ class _Outcome:
     refused: list[StoreRefusedError]
 
 
-async def store(
-    archive: Archive,
-    limits: StoreLimits,
-    content_type: str,
-    body: AsyncIterator[bytes],
-    study_uid: str | None,
-    base: str,
-) -> Response:
+async def store(context: Context, request: Request) -> Response:
     """Store the request's objects; those that can be stored are, whatever becomes of the others."""
+    caller_of(request).require(Permission.STORE)
+    archive, study_uid = context.archive, request.path_params.get("study")
     folder = Path(await run_in_threadpool(tempfile.mkdtemp, prefix="store-", dir=archive.incoming))
     try:
-        parts = await _receive(folder, limits, content_type, body)
+        parts = await _receive(folder, context.limits, request.headers.get("content-type", ""), request.stream())
         outcome = await run_in_threadpool(_store_all, archive, parts, study_uid)
     finally:
         await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
-    return _response(outcome, study_uid, base)
+    studies = {stored.study_instance_uid for stored in outcome.stored}
+    context.audit(request, "DICOM Instances Transferred", "C", studies, instances=len(outcome.stored))
+    return _response(outcome, study_uid, base_of(request))
 
 
 async def _receive(
@@ -120,8 +112,7 @@ def _response(outcome: _Outcome, study_uid: str | None, base: str) -> Response:
     if others:
         content["0008119A"] = {"vr": "SQ", "Value": [{"00081197": _reason(error.reason)} for error in others]}
     status = 200 if not outcome.refused else 202 if outcome.stored else 409
-    headers = {"Warning": f'299 pellucid "{_plain(outcome.refused[0])}"'} if outcome.refused else None
-    return JSONResponse(content, status, headers, media_type="application/dicom+json")
+    return JSONResponse(content, status, warning(map(str, outcome.refused[:1])), media_type=DICOM_JSON)
 
 
 def _referenced(stored: Stored, base: str) -> dict[str, Any]:
@@ -145,5 +136,22 @@ def _reason(reason: FailureReason) -> dict[str, Any]:
     return {"vr": "US", "Value": [int(reason)]}
 
 
-def _plain(error: StoreRefusedError) -> str:
-    return str(error).encode("ascii", "replace").decode("ascii").replace('"', "'")
+def _resource(path: str, text: str) -> Resource:
+    return Resource(
+        method="POST",
+        path=path,
+        text=f"{text} (STOW-RS)",
+        section="10.5",
+        handler=store,
+        permission=Permission.STORE,
+        answers={
+            200: Answer("All are stored", (DICOM_JSON,), "DicomObject"),
+            202: Answer("Some are refused, with the reasons of PS3.18 table I.2-2", (DICOM_JSON,), "DicomObject"),
+            409: Answer("All are refused, with the reasons", (DICOM_JSON,), "DicomObject"),
+        },
+        body=(f'{MULTIPART}; type="{DICOM}"', DICOM),
+        problems=(400, 413, 415, 507),
+    )
+
+
+RESOURCES = (_resource("/studies", "Store instances"), _resource(STUDY, "Store instances of one study"))

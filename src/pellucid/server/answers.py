@@ -24,10 +24,33 @@ class Problem(_Answer):
     detail: str
 
 
+class ProblemDetails(_Answer):
+    """Every error of the image services (RFC 9457)."""
+
+    title: str
+    status: int
+    detail: str
+
+
 class Health(_Answer):
     """The server answers."""
 
     status: str
+
+
+class ReadinessCheck(_Answer):
+    """One thing that the server needs, and how it stands."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Ready(_Answer):
+    """The server can take work."""
+
+    status: str
+    checks: list[ReadinessCheck]
 
 
 class ModalityName(_Answer):

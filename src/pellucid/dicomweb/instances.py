@@ -1,0 +1,176 @@
+"""WADO-RS: whole instances, as multipart, alone, or in a zip file (PS3.18 sections 10.4.1.1.1, 8.7.8)."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+
+import pydicom
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from pellucid.access import Permission
+from pellucid.archive import InstanceRecord, View
+from pellucid.archive.dicom_json import UNREADABLE, little_endian
+from pellucid.archive.metadata import NATIVE_SYNTAXES, quiet_pydicom
+from pellucid.dicomweb.accept import ANY, MediaRange, not_acceptable
+from pellucid.dicomweb.answering import base_of, ranges_of
+from pellucid.dicomweb.context import Context
+from pellucid.dicomweb.multipart import Part
+from pellucid.dicomweb.problems import RequestError
+from pellucid.dicomweb.related import related
+from pellucid.dicomweb.representation import Body, entity_tag, http_date, respond
+from pellucid.dicomweb.resource import DICOM, INSTANCE, MULTIPART, SERIES, STUDY, Answer, Resource
+
+ZIP = "application/zip"
+EXPLICIT = str(ExplicitVRLittleEndian)
+_VERIFIED = 64 << 20
+"""Up to this size the checksum is compared before the first byte is sent [byte]."""
+
+
+def instances(context: Context, request: Request) -> Response:
+    """The instances of a study or series, or one instance."""
+    view, records = context.view(request), context.records(request)
+    study = records[0].study_instance_uid
+    context.audit(request, "DICOM Instances Transferred", "R", [study], instances=len(records))
+    for wanted in ranges_of(request):
+        if wanted.part == ZIP:
+            headers = {"Content-Disposition": 'attachment; filename="study.zip"'}
+            return StreamingResponse(_zipped(view, records, wanted), headers=headers, media_type=ZIP)
+        syntax = _syntax(wanted, records)
+        if syntax is None:
+            continue
+        if not wanted.multipart:
+            return respond(request, instance(view, records[0], syntax, base_of(request)))
+        bodies = (instance(view, record, syntax, base_of(request)) for record in records)
+        return related(DICOM, (Part(body.media_type, body, body.location) for body in bodies))
+    raise not_acceptable(
+        f'{MULTIPART}; type="{DICOM}" in Explicit VR Little Endian or, with transfer-syntax=*, as stored, or {ZIP}'
+    )
+
+
+def instance(view: View, record: InstanceRecord, syntax: str, base: str) -> Body:
+    """One instance in a transfer syntax ("*": as stored)."""
+    location = (
+        f"{base}/studies/{record.study_instance_uid}/series/{record.series_instance_uid}"
+        f"/instances/{record.sop_instance_uid}"
+    )
+    given = record.transfer_syntax_uid if syntax == ANY else syntax
+    size, read = _bytes(view, record, given)
+    return Body(
+        size=size,
+        read=read,
+        media_type=f"{DICOM}; transfer-syntax={given}",
+        tag=entity_tag(record.object_sha256, given),
+        modified=http_date(record.received),
+        location=location,
+    )
+
+
+def _bytes(view: View, record: InstanceRecord, syntax: str) -> tuple[int, Callable[[int, int], bytes]]:
+    """Size, and a function that reads a part; what is given as stored and large is never in memory as a whole."""
+    if syntax == record.transfer_syntax_uid and record.object_size > _VERIFIED:
+        return record.object_size, lambda start, length: view.objects.get_range(record.object_sha256, start, length)
+    data = view.fetch(record)
+    if syntax != record.transfer_syntax_uid:
+        data = _explicit_little_endian(data, record)
+    return len(data), lambda start, length: data[start : start + length]
+
+
+def _syntax(wanted: MediaRange, records: list[InstanceRecord]) -> str | None:
+    """The transfer syntax for one alternative, or None where it cannot be given."""
+    if not wanted.allows(DICOM) or (not wanted.multipart and len(records) > 1):
+        return None
+    syntax = wanted.transfer_syntax or EXPLICIT
+    if syntax not in (ANY, EXPLICIT) and any(record.transfer_syntax_uid != syntax for record in records):
+        return None
+    return syntax
+
+
+def _zipped(view: View, records: list[InstanceRecord], wanted: MediaRange) -> Iterator[bytes]:
+    """A zip file as it grows; the instances are as stored unless Explicit VR Little Endian is asked for."""
+    target = _Growing()
+    syntax = wanted.transfer_syntax if wanted.transfer_syntax == EXPLICIT else ANY
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for number, record in enumerate(records, start=1):
+            body = instance(view, record, syntax, "")
+            # Names are numbers: what senders call their objects never becomes a path.
+            with archive.open(f"{number:06d}.dcm", "w", force_zip64=body.size > 1 << 31) as file:
+                for piece in body.pieces(0, body.size):
+                    file.write(piece)
+                    yield target.taken()
+    yield target.taken()
+
+
+class _Growing(io.RawIOBase):
+    """A file that is only written to, and read from as it is."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        piece = bytes(data)  # type: ignore[call-overload]
+        self._pieces.append(piece)
+        return len(piece)
+
+    def taken(self) -> bytes:
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+
+def _explicit_little_endian(data: bytes, record: InstanceRecord) -> bytes:
+    """The instance in the default transfer syntax; its pixels decompressed."""
+    try:
+        with quiet_pydicom():
+            dataset = pydicom.dcmread(io.BytesIO(data))
+            if record.transfer_syntax_uid not in NATIVE_SYNTAXES and record.pixel_tag:
+                dataset.decompress(generate_instance_uid=False)
+            elif record.transfer_syntax_uid == ExplicitVRBigEndian:
+                _swap(dataset)
+            dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            target = io.BytesIO()
+            pydicom.dcmwrite(target, dataset, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    except (*UNREADABLE, RuntimeError) as error:
+        name = UID(record.transfer_syntax_uid).name
+        raise RequestError(
+            406, f"stored as {name}, cannot be given as Explicit VR Little Endian; ask for transfer-syntax=*"
+        ) from error
+    return target.getvalue()
+
+
+def _swap(dataset: pydicom.Dataset) -> None:
+    """Pydicom writes the bytes of OW and its like as they are: turn them from big to little endian."""
+    for element in dataset.iterall():
+        if element.VR in ("OW", "OF", "OL", "OD", "OV") and element.value:
+            element.value = little_endian(element)
+
+
+def _resource(path: str, level: str) -> Resource:
+    return Resource(
+        method="GET",
+        path=path,
+        text=f"The instances of the {level} (WADO-RS)" if level != "instance" else "The instance (WADO-RS)",
+        section="10.4",
+        handler=instances,
+        permission=Permission.READ,
+        answers={
+            200: Answer("DICOM files; one alone also as it is", (MULTIPART, DICOM, ZIP)),
+            **(
+                {206: Answer("The range of it", (DICOM,)), 304: Answer("It has not changed")}
+                if level == "instance"
+                else {}
+            ),
+        },
+        query={"accept": ("string", "Media type; instead of the header")},
+        problems=(400, 404, 406, 416) if level == "instance" else (400, 404, 406),
+    )
+
+
+RESOURCES = tuple(
+    _resource(path, level) for path, level in ((STUDY, "study"), (SERIES, "series"), (INSTANCE, "instance"))
+)
