@@ -21,13 +21,14 @@ import numpy as np
 
 import pellucid
 from benchmarks import Target, Task
+from benchmarks.server_task import ServerTask
 from benchmarks.timing import measure
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEER_PYTHON = ROOT / ".bench" / "venv" / "bin" / "python"
 RESULTS = HERE / "results.json"
-FAMILIES = ("xray", "mr", "nuclear")
+FAMILIES = ("xray", "mr", "nuclear", "archive")
 WRITE = "--write"
 
 
@@ -87,7 +88,15 @@ def machine() -> dict[str, Any]:
     }
 
 
-def run(family: str, task: Task) -> dict[str, Any]:
+def run(family: str, task: Task | ServerTask) -> dict[str, Any]:
+    """The figures of ours and every peer, and what they say of the targets."""
+    codes = task.codes() if isinstance(task, ServerTask) else codes_of(task)
+    accuracies = [a.name for a in task.accuracies] if isinstance(task, Task) else []
+    verdicts = [verdict(target, codes, accuracies) for target in task.targets]
+    return {"task": f"{family}.{task.name}", "title": task.title, "codes": codes, "targets": verdicts}
+
+
+def codes_of(task: Task) -> dict[str, dict[str, Any]]:
     """Ours and every peer in turn, twice, so that a drift of the machine's speed meets both."""
     codes: dict[str, dict[str, Any]] = {}
     for _ in range(2):
@@ -105,8 +114,7 @@ def run(family: str, task: Task) -> dict[str, Any]:
         if "walls" in code:
             code["wall"] = statistics.median(code.pop("walls")) / task.per
             code["cpu"] = statistics.median(code.pop("cpus")) / task.per
-    verdicts = [verdict(target, codes, task) for target in task.targets]
-    return {"task": f"{family}.{task.name}", "title": task.title, "codes": codes, "targets": verdicts}
+    return codes
 
 
 def add(
@@ -148,12 +156,12 @@ def peer_run(peer: str, task: Task) -> tuple[Any, list[float], list[float], str]
             return answer["result"], report["walls"], report["cpus"], report["version"]
 
 
-def verdict(target: Target, codes: dict[str, dict[str, Any]], task: Task) -> dict[str, Any]:
+def verdict(target: Target, codes: dict[str, dict[str, Any]], accuracies: list[str]) -> dict[str, Any]:
     """The target's figure and whether it is met."""
     ours = codes["Pellucid"]
     value: float | None
     if target.figure == "accuracy ratio":
-        name = task.accuracies[0].name
+        name = accuracies[0]
         theirs = codes.get(target.peer, {}).get("accuracy")
         value = ours["accuracy"][name] / theirs[name] if theirs else None
     elif target.figure.endswith("ratio"):
@@ -166,7 +174,7 @@ def verdict(target: Target, codes: dict[str, dict[str, Any]], task: Task) -> dic
         value = ours[target.figure.split()[0]]
     else:
         index = 0 if target.figure == "accuracy" else 1
-        value = ours["accuracy"][task.accuracies[index].name]
+        value = ours["accuracy"][accuracies[index]]
     met = None if value is None else (value >= target.limit if target.at_least else value <= target.limit)
     return {
         "figure": target.figure,
