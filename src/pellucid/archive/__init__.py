@@ -16,10 +16,12 @@ from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.query import Match, Query
 from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSource
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
+from pellucid.archive.sender import ANYONE, Sender
 from pellucid.archive.view import View
 from pellucid.archive.visibility import EVERYTHING, NOTHING, Visible
 
 __all__ = [
+    "ANYONE",
     "EVERYTHING",
     "NOTHING",
     "AcquisitionLabel",
@@ -31,6 +33,7 @@ __all__ = [
     "Match",
     "ObjectDamagedError",
     "Query",
+    "Sender",
     "SeriesSource",
     "StoreRefusedError",
     "Stored",

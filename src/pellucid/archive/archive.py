@@ -18,6 +18,7 @@ from pellucid.archive.derived_cache import DerivedCache
 from pellucid.archive.frames import Frames
 from pellucid.archive.objects import ObjectDamagedError, Objects
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyProjectRow, StudyRow
+from pellucid.archive.sender import ANYONE, Sender
 from pellucid.archive.view import View, place
 from pellucid.archive.visibility import EVERYTHING, Visible
 from pellucid.archive.workplace import Workplace
@@ -81,9 +82,9 @@ class Archive(View):
         with self.batch() as batch:
             return batch.store(source)
 
-    def batch(self) -> Batch:
+    def batch(self, sender: Sender = ANYONE) -> Batch:
         """Several things stored together: all when the `with` block ends, none where it raises."""
-        return Batch(self)
+        return Batch(self, sender)
 
     # Reading: see `View`
 

@@ -19,6 +19,7 @@ from pellucid.archive.metadata import Parsed, parse
 from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyRow
+from pellucid.archive.sender import ANYONE, Sender
 
 if TYPE_CHECKING:
     from pellucid.archive.archive import Archive
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """An instance that is (or with the batch will be) stored; `new` is False where it was already there."""
+    """An instance that is (or with the batch will be) stored; `new` is False where it was already there.
+
+    `size` [byte]: of the file, where it is new; `source`: the AE title or the account that sent it.
+    """
 
     study_instance_uid: str
     series_instance_uid: str
     sop_instance_uid: str
     sop_class_uid: str
     new: bool
+    size: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +65,9 @@ class Batch:
     Objects are written as they come; the index names them in one transaction at the end.
     """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, sender: Sender = ANYONE) -> None:
         self._archive = archive
+        self._sender = sender
         self._staged = _Staged()
 
     def store(self, source: bytes | Path, *, study_uid: str | None = None) -> Stored:
@@ -83,10 +90,12 @@ class Batch:
             name = self._put(source)
             parsed.instance.update(object_sha256=name, object_size=size)
             self._staged.parsed[parsed.sop_instance_uid] = parsed
-        return _stored(parsed, new=new)
+        return _stored(parsed, self._sender, new=new)
 
     def add_acquisition(self, file: Path, label: AcquisitionLabel) -> str:
-        """Add a raw signal's file; its id."""
+        """Add a raw signal's file; its id. Raises `StoreRefusedError` where its study belongs to others."""
+        with self._archive.reading() as session:
+            self._sender.require_own(session, label.study_instance_uid)
         row = AcquisitionRow(
             id=uuid.uuid4().hex,
             modality=label.modality,
@@ -120,13 +129,15 @@ class Batch:
         named: set[str] = set()
         try:
             with self._archive.writing() as session:
+                brought = self._sender.brought(session, (p.study_instance_uid for p in staged.parsed.values()))
                 new = [parsed for parsed in staged.parsed.values() if _insert(session, parsed)]
                 inserted = {parsed.instance["object_sha256"] for parsed in new}
                 session.add_all(staged.rows)
                 self._require_objects(staged.held)
                 session.flush()
                 session.add_all(staged.sources.values())
-                self._tell_listeners(session, [_stored(parsed, new=True) for parsed in new])
+                self._sender.claim(session, brought)
+                self._tell_listeners(session, [_stored(parsed, self._sender, new=True) for parsed in new])
                 inserted |= {row.object_sha256 for row in staged.rows}
             named = inserted
         finally:
@@ -177,6 +188,7 @@ class Batch:
                 _require_same_study(parsed, other.study_instance_uid)
                 break
         with self._archive.reading() as session:
+            self._sender.require_own(session, parsed.study_instance_uid, parsed.sop_class_uid, parsed.sop_instance_uid)
             return _is_new_in_index(session, parsed)
 
 
@@ -192,13 +204,15 @@ def _digest(source: bytes | Path, start: int) -> str:
     return digest.hexdigest()
 
 
-def _stored(parsed: Parsed, *, new: bool) -> Stored:
+def _stored(parsed: Parsed, sender: Sender, *, new: bool) -> Stored:
     return Stored(
         study_instance_uid=parsed.study_instance_uid,
         series_instance_uid=parsed.series_instance_uid,
         sop_instance_uid=parsed.sop_instance_uid,
         sop_class_uid=parsed.sop_class_uid,
         new=new,
+        size=parsed.instance.get("object_size", 0) if new else 0,
+        source=sender.title,
     )
 
 

@@ -16,6 +16,9 @@ class FailureReason(IntEnum):
     DUPLICATE_INSTANCE = 0x0111
     """Another object is stored under the same SOP Instance UID."""
 
+    NOT_AUTHORIZED = 0x0124
+    """The sender may not."""
+
     OUT_OF_RESOURCES = 0xA700
     """Too large, or no room."""
 
