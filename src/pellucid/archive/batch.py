@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pellucid.archive.inserting import insert_new, is_new, known, require_same_study, require_study, study_of
 from pellucid.archive.metadata import Parsed, parse
 from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
-from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyRow
+from pellucid.archive.same_content import same_content
+from pellucid.archive.schema import AcquisitionRow, SeriesSourceRow
 from pellucid.archive.sender import ANYONE, Sender
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ class _Staged:
     sources: dict[str, SeriesSourceRow] = field(default_factory=dict)
     held: list[str] = field(default_factory=list)
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.parsed or self.rows or self.sources)
+
 
 class Batch:
     """A set of objects that becomes visible at once when the `with` block ends, or leaves nothing behind.
@@ -83,9 +87,8 @@ class Batch:
             )
         parsed = parse(source, inflated_limit=limits.inflated_bytes)
         if study_uid is not None:
-            _require_study(parsed, study_uid, f"is {parsed.study_instance_uid}; expected {study_uid}")
-        parsed.instance["content_sha256"] = _digest(source, parsed.data_set)
-        new = self._is_new(parsed)
+            require_study(parsed, study_uid, f"is {parsed.study_instance_uid}; expected {study_uid}")
+        new = self._is_new(parsed, source)
         if new:
             name = self._put(source)
             parsed.instance.update(object_sha256=name, object_size=size)
@@ -128,20 +131,29 @@ class Batch:
         staged, self._staged = self._staged, _Staged()
         named: set[str] = set()
         try:
-            with self._archive.writing() as session:
-                brought = self._sender.brought(session, (p.study_instance_uid for p in staged.parsed.values()))
-                new = [parsed for parsed in staged.parsed.values() if _insert(session, parsed)]
-                inserted = {parsed.instance["object_sha256"] for parsed in new}
-                session.add_all(staged.rows)
-                self._require_objects(staged.held)
-                session.flush()
-                session.add_all(staged.sources.values())
-                self._sender.claim(session, brought)
-                self._tell_listeners(session, [_stored(parsed, self._sender, new=True) for parsed in new])
-                inserted |= {row.object_sha256 for row in staged.rows}
-            named = inserted
+            if not staged.is_empty:
+                named = self._write(staged)
         finally:
             self._archive.release(staged.held, named=named)
+
+    def _write(self, staged: _Staged) -> set[str]:
+        """Name what is staged in the index; the objects that are named now."""
+        named: set[str] = set()
+
+        def work(session: Session) -> None:
+            brought = self._sender.brought(session, (p.study_instance_uid for p in staged.parsed.values()))
+            new = insert_new(session.connection(), staged.parsed.values(), self._same)
+            session.add_all(staged.rows)
+            self._require_objects(staged.held)
+            session.flush()
+            session.add_all(staged.sources.values())
+            self._sender.claim(session, brought)
+            self._tell_listeners(session, [_stored(parsed, self._sender, new=True) for parsed in new])
+            named.update(parsed.instance["object_sha256"] for parsed in new)
+            named.update(row.object_sha256 for row in staged.rows)
+
+        self._archive.commit_with_others(work)
+        return named
 
     def discard(self) -> None:
         """Leave nothing behind."""
@@ -176,32 +188,26 @@ class Batch:
         self._staged.held.append(name)
         return name
 
-    def _is_new(self, parsed: Parsed) -> bool:
+    def _is_new(self, parsed: Parsed, source: bytes | Path) -> bool:
         """False where the same object is there already; raises where it contradicts what is there."""
         staged = self._staged.parsed.get(parsed.sop_instance_uid)
         if staged is not None:
-            if staged.instance["content_sha256"] != parsed.instance["content_sha256"]:
-                raise _duplicate(parsed)
-            return False
+            row = SimpleNamespace(**staged.instance)
+            return is_new(parsed, row, lambda one, other: same_content(self._archive.objects, one, other, source))
         for other in self._staged.parsed.values():
             if other.series_instance_uid == parsed.series_instance_uid:
-                _require_same_study(parsed, other.study_instance_uid)
+                require_same_study(parsed, other.study_instance_uid)
                 break
         with self._archive.reading() as session:
             self._sender.require_own(session, parsed.study_instance_uid, parsed.sop_class_uid, parsed.sop_instance_uid)
-            return _is_new_in_index(session, parsed)
+            connection = session.connection()
+            there = known(connection, [parsed.sop_instance_uid]).get(parsed.sop_instance_uid)
+            if there is None and (study := study_of(connection, parsed.series_instance_uid)) is not None:
+                require_same_study(parsed, study)
+        return is_new(parsed, there, lambda one, other: same_content(self._archive.objects, one, other, source))
 
-
-def _digest(source: bytes | Path, start: int) -> str:
-    """SHA-256 of the data set alone: a sender's file meta says nothing about the image."""
-    if isinstance(source, bytes):
-        return hashlib.sha256(memoryview(source)[start:]).hexdigest()
-    digest = hashlib.sha256()
-    with source.open("rb") as file:
-        file.seek(start)
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    def _same(self, parsed: Parsed, row: Any) -> bool:
+        return same_content(self._archive.objects, parsed, row)
 
 
 def _stored(parsed: Parsed, sender: Sender, *, new: bool) -> Stored:
@@ -213,77 +219,6 @@ def _stored(parsed: Parsed, sender: Sender, *, new: bool) -> Stored:
         new=new,
         size=parsed.instance.get("object_size", 0) if new else 0,
         source=sender.title,
-    )
-
-
-def _is_new_in_index(session: Session, parsed: Parsed) -> bool:
-    content = session.scalar(
-        select(InstanceRow.content_sha256).where(InstanceRow.sop_instance_uid == parsed.sop_instance_uid)
-    )
-    if content is not None:
-        if content != parsed.instance["content_sha256"]:
-            raise _duplicate(parsed)
-        return False
-    study = session.scalar(
-        select(SeriesRow.study_instance_uid).where(SeriesRow.series_instance_uid == parsed.series_instance_uid)
-    )
-    if study is not None:
-        _require_same_study(parsed, study)
-    return True
-
-
-def _insert(session: Session, parsed: Parsed) -> bool:
-    """Under the writer's lock: look again, for another batch may have been quicker."""
-    if not _is_new_in_index(session, parsed):
-        return False
-    now = _now()
-    if session.get(StudyRow, parsed.study_instance_uid) is None:
-        session.add(StudyRow(study_instance_uid=parsed.study_instance_uid, received=now, **parsed.study))
-        session.flush()
-    if session.get(SeriesRow, parsed.series_instance_uid) is None:
-        session.add(
-            SeriesRow(
-                series_instance_uid=parsed.series_instance_uid,
-                study_instance_uid=parsed.study_instance_uid,
-                received=now,
-                **parsed.series,
-            )
-        )
-        session.flush()
-    session.add(
-        InstanceRow(
-            sop_instance_uid=parsed.sop_instance_uid,
-            series_instance_uid=parsed.series_instance_uid,
-            sop_class_uid=parsed.sop_class_uid,
-            received=now,
-            **parsed.instance,
-        )
-    )
-    return True
-
-
-def _require_same_study(parsed: Parsed, study_uid: str) -> None:
-    _require_study(parsed, study_uid, f"its series belongs to study {study_uid} already")
-
-
-def _require_study(parsed: Parsed, study_uid: str, message: str) -> None:
-    if study_uid != parsed.study_instance_uid:
-        raise StoreRefusedError(
-            message,
-            FailureReason.DATA_SET_MISMATCH,
-            field="StudyInstanceUID",
-            sop_class_uid=parsed.sop_class_uid,
-            sop_instance_uid=parsed.sop_instance_uid,
-        )
-
-
-def _duplicate(parsed: Parsed) -> StoreRefusedError:
-    return StoreRefusedError(
-        "another object is stored under this UID; its content differs",
-        FailureReason.DUPLICATE_INSTANCE,
-        field="SOPInstanceUID",
-        sop_class_uid=parsed.sop_class_uid,
-        sop_instance_uid=parsed.sop_instance_uid,
     )
 
 

@@ -43,7 +43,7 @@ class Reconstruction(BaseModel):
 
 
 def api(platform: Platform) -> APIRouter:
-    """The routes of /api and /health."""
+    """The routes of /api."""
     router = APIRouter(responses=problems(*EVERYWHERE))
     _add_general(router, platform)
     _add_jobs(router, platform)
@@ -53,11 +53,6 @@ def api(platform: Platform) -> APIRouter:
 
 def _add_general(router: APIRouter, platform: Platform) -> None:
     limits = UploadLimits(total_bytes=platform.settings.upload_bytes, files=platform.settings.upload_files)
-
-    @router.get("/health", response_model=answers.Health)
-    async def health() -> dict[str, str]:
-        """Say that the server answers."""
-        return {"status": "ok"}
 
     @router.get("/api/info", response_model=answers.Information)
     def info() -> dict[str, Any]:

@@ -11,13 +11,17 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.routing import Mount
 
 from pellucid import __version__, jpip
+from pellucid.access import PermissionDeniedError
 from pellucid.archive import ObjectDamagedError
 from pellucid.dicomweb import StoreLimits, routes
 from pellucid.errors import InvalidInputError
 from pellucid.server.api import api
 from pellucid.server.api_docs import docs_page
+from pellucid.server.metrics import Metrics
 from pellucid.server.openapi import DICOMWEB, describe_dicomweb_too
+from pellucid.server.operations_api import operations_api
 from pellucid.server.platform import Platform
+from pellucid.server.request_watch import RequestWatch
 from pellucid.server.security import Guard, log_without_values
 from pellucid.server.settings import Settings
 from pellucid.server.viewer import viewer_routes
@@ -50,9 +54,13 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
         return HTMLResponse(docs_page(app.openapi()))
 
     app.add_middleware(Guard)
+    metrics = Metrics(opened)
+    app.add_middleware(RequestWatch, metrics=metrics)
     app.add_exception_handler(InvalidInputError, _invalid_input)
+    app.add_exception_handler(PermissionDeniedError, _not_allowed)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(ObjectDamagedError, _damaged)
+    app.include_router(operations_api(opened, metrics))
     app.include_router(api(opened))
     limits = StoreLimits(
         part_bytes=settings.instance_bytes, total_bytes=settings.upload_bytes, parts=settings.upload_files
@@ -65,6 +73,10 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
 
 async def _invalid_input(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, 422)
+
+
+async def _not_allowed(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 403)
 
 
 async def _invalid_request(_request: Request, error: Exception) -> JSONResponse:

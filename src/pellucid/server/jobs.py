@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Literal
 
+from pellucid.access.door import through
 from pellucid.errors import CancelledError, InvalidInputError, PellucidError
 from pellucid.progress import Progress
 from pellucid.server.job import Job, Kind, Result
@@ -111,8 +112,7 @@ class JobRunner:
             result=None,
         )
         with self._lock:
-            waiting = sum(not entry.job.ended for entry in self._entries.values())
-            if self.stopping.is_set() or waiting >= _MAXIMUM_QUEUED:
+            if self.stopping.is_set() or self._unfinished() >= _MAXIMUM_QUEUED:
                 refused = True
             else:
                 refused = False
@@ -136,6 +136,16 @@ class JobRunner:
         """All jobs that are remembered, the newest first."""
         with self._lock:
             return [self._shown(entry) for entry in reversed(self._entries.values())]
+
+    @property
+    def most_unfinished(self) -> int:
+        """How many jobs may wait or run."""
+        return _MAXIMUM_QUEUED
+
+    def unfinished(self) -> int:
+        """How many jobs wait or run."""
+        with self._lock:
+            return self._unfinished()
 
     def cancel(self, job_id: str) -> Job | None:
         """Ask a job to stop; as it is now."""
@@ -167,6 +177,9 @@ class JobRunner:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(timeout_s)
+
+    def _unfinished(self) -> int:
+        return sum(not entry.job.ended for entry in self._entries.values())
 
     def _shown(self, entry: _Entry) -> Job:
         """Under the lock: the job; one that waits says for what."""
@@ -223,7 +236,8 @@ class JobRunner:
         try:
             if entry.takes_long is not None and entry.takes_long(progress):
                 return None
-            return {"state": "done", "fraction": 1.0, "result": entry.work(progress)}
+            with through(entry.job.kind):
+                return {"state": "done", "fraction": 1.0, "result": entry.work(progress)}
         except CancelledError:
             return {"state": "cancelled", "message": "cancelled"}
         except PellucidError as error:

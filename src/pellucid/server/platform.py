@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,8 +23,8 @@ from pellucid.server.jobs import JobRunner
 from pellucid.server.raw_details import DetailsCache
 from pellucid.server.security import log_without_values
 from pellucid.server.settings import Settings
+from pellucid.server.storage import Storage
 
-_STOP_SECONDS = 5
 _LO_LENGTH = 64
 
 
@@ -131,6 +131,8 @@ class Platform:
         self.jobs = jobs
         self.settings = settings
         self.details = DetailsCache(self.acquisition)
+        self.storage = Storage(archive)
+        self.association_counts: list[Callable[[], int]] = []
 
     @classmethod
     def open(cls, settings: Settings) -> Platform:
@@ -155,8 +157,12 @@ class Platform:
     def close(self) -> None:
         """Stop jobs and close the archive."""
         self.jobs.stop()
-        self.jobs.join(_STOP_SECONDS)
+        self.jobs.join(self.settings.grace_seconds)
         self.archive.close()
+
+    def open_associations(self) -> int:
+        """How many DICOM associations are being served."""
+        return sum(count() for count in self.association_counts)
 
     @contextmanager
     def deposit(self) -> Iterator[Deposit]:

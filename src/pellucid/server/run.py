@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import sys
@@ -13,12 +12,12 @@ from typing import Any
 import uvicorn
 
 from pellucid.errors import InvalidInputError
+from pellucid.server import logs
 from pellucid.server.app import create_app
+from pellucid.server.dimse import dimse
 from pellucid.server.platform import Platform
 from pellucid.server.security import is_loopback
 from pellucid.server.settings import Settings
-
-_GRACE_SECONDS = 3
 
 
 def say_address(address: str) -> None:
@@ -41,19 +40,21 @@ def serve(settings: Settings, *, platform: Platform | None = None, ready: Callab
         )
     with _listening(settings) as listener:
         opened = platform or Platform.open(settings)
-        logging.getLogger("pellucid").setLevel(logging.INFO)
+        logs.configure(settings.log_format, settings.log_level)
         config = uvicorn.Config(
             create_app(settings, platform=opened),
             # An access log would write identifiers: they are in paths and query strings.
             access_log=False,
             server_header=False,
             log_level="warning",
-            timeout_graceful_shutdown=_GRACE_SECONDS,
+            log_config=None,
+            timeout_graceful_shutdown=settings.grace_seconds,
         )
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        ready(f"http://{host}:{listener.getsockname()[1]}")
         try:
-            _stopping_jobs_first(uvicorn.Server(config), opened).run(sockets=[listener])
+            with dimse(settings, opened) as partner:
+                ready(f"http://{host}:{listener.getsockname()[1]}" + (f", DICOM {partner}" if partner else ""))
+                _stopping_jobs_first(uvicorn.Server(config), opened).run(sockets=[listener])
         except KeyboardInterrupt:
             return
         finally:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pellucid.errors import InvalidInputError
+from pellucid.server.logs import LogFormat, LogLevel
 
 _FILE = "pellucid.toml"
 Bytes = Annotated[int, Field(gt=0)]
@@ -21,7 +22,13 @@ class Settings(BaseSettings):
     `data`: folder of the archive; everything the server writes is in it. `host`, `port`: where it listens.
     `upload_bytes`: largest upload, and what a zip file may expand to [byte]; `upload_files`: most files of one
     upload, those in zip files counted. `instance_bytes`: largest DICOM file [byte]. `job_workers`: long jobs
-    at the same time. `job_history`: ended jobs that are remembered.
+    at the same time. `job_history`: ended jobs that are remembered. `minimum_free_bytes`: with less room left for
+    objects the server is not ready [byte]. `log_format`: text or json lines on standard error; `log_level`: from
+    which level on; info logs every request. `grace_seconds`: how long requests and jobs may go on when it stops.
+    `dimse_port`: where DICOM associations are served (none: nowhere), at `dimse_host`; `aet`: AE titles, separated
+    by commas; `dimse_processes`: that share the work (0: in the server's own); `dimse_associations`: at a time in
+    each; `dimse_private_storage`: private SOP classes are stored too. `dimse_certificate`, `dimse_key`,
+    `dimse_authorities`: PEM files for TLS; `dimse_require_certificate`: only partners with one are served.
     """
 
     model_config = SettingsConfigDict(env_prefix="PELLUCID_", toml_file=_FILE, extra="ignore", frozen=True)
@@ -34,6 +41,20 @@ class Settings(BaseSettings):
     instance_bytes: Bytes = 4 << 30
     job_workers: Annotated[int, Field(ge=1, le=64)] = 1
     job_history: Annotated[int, Field(ge=1)] = 200
+    minimum_free_bytes: Bytes = 1 << 30
+    log_format: LogFormat = "text"
+    log_level: LogLevel = "warning"
+    grace_seconds: Annotated[int, Field(ge=0, le=3600)] = 10
+    dimse_host: str = "127.0.0.1"
+    dimse_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    aet: str = "PELLUCID"
+    dimse_processes: Annotated[int, Field(ge=0, le=64)] = 1
+    dimse_associations: Annotated[int, Field(ge=1, le=1000)] = 64
+    dimse_private_storage: bool = False
+    dimse_certificate: Path | None = None
+    dimse_key: Path | None = None
+    dimse_authorities: Path | None = None
+    dimse_require_certificate: bool = False
 
     def __init__(self, **values: Any) -> None:
         """Raises `InvalidInputError` naming the setting that cannot be used, or the file that cannot be read."""

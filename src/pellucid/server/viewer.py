@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
-_SERVICES = ("api", "dicom-web", "health")
+_SERVICES = ("api", "dicom-web", "health", "ready", "metrics")
 _FOR_EVER = "public, max-age=31536000, immutable"
 """For files whose names hold a digest of their content."""
 
