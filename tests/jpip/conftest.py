@@ -1,5 +1,7 @@
 """A server over an empty archive, a place to store frames, and clients of it."""
 
+import shutil
+
 import numpy as np
 import pytest
 from pydicom.encaps import encapsulate
@@ -15,9 +17,17 @@ ROOT = "http://localhost/jpip"
 TARGET = f"instances/{uid(1, 1, 1)}"
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory):
+    """The folder of an archive that was opened once: copying it is quicker than making the database again."""
+    folder = tmp_path_factory.mktemp("empty")
+    Archive(folder).close()
+    return folder
+
+
 @pytest.fixture
-def archive(tmp_path_factory):
-    with Archive(tmp_path_factory.mktemp("jpip") / "archive") as opened:
+def archive(tmp_path, empty):
+    with Archive(shutil.copytree(empty, tmp_path / "archive")) as opened:
         yield opened
 
 
