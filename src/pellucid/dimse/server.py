@@ -1,0 +1,180 @@
+"""The listener as a server runs it: in processes of its own that share one port and one archive, and deliveries."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import multiprocessing
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from multiprocessing.context import SpawnProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+from pellucid.access import AuditSink
+from pellucid.archive import Archive
+from pellucid.archive.archive import Limits
+from pellucid.dimse.delivering import Deliverer
+from pellucid.dimse.limits import NetworkLimits
+from pellucid.dimse.listener import Listener, listening_socket
+from pellucid.dimse.partners import Partners, title_of
+from pellucid.dimse.routing import route_new_instances
+from pellucid.dimse.service import Authenticate, Doors, no_audit
+from pellucid.dimse.tls import TlsFiles
+from pellucid.errors import InvalidInputError
+
+_START_S = 60
+_STOP_S = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class DimseSettings:
+    """How the listener runs. `titles`: the AE titles it is called by; the first is the one it calls with.
+
+    `processes`: 0 serves in threads of this process; more serve in processes of their own, which share the work.
+    `audit`, `authenticate` make the doors to trail and accounts from an archive, in whichever process.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 11112
+    titles: tuple[str, ...] = ("PELLUCID",)
+    processes: int = 1
+    private_storage: bool = False
+    tls: TlsFiles | None = None
+    limits: NetworkLimits = field(default_factory=NetworkLimits)
+    audit: Callable[[Archive], AuditSink] | None = None
+    authenticate: Callable[[Archive], Authenticate] | None = None
+
+    def __post_init__(self) -> None:
+        for title in self.titles:
+            title_of(title)
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether it listens on loopback alone."""
+        if self.host == "localhost":
+            return True
+        with suppress(ValueError):
+            return ipaddress.ip_address(self.host).is_loopback
+        return False
+
+    def doors(self, archive: Archive) -> Doors:
+        """What requests are served with."""
+        return Doors(
+            archive=archive,
+            titles=self.titles,
+            audit=self.audit(archive) if self.audit else no_audit,
+            authenticate=self.authenticate(archive) if self.authenticate else None,
+            limits=self.limits,
+            private_storage=self.private_storage,
+            open_to_loopback=self.is_for_this_machine,
+            client_tls=self.tls.for_calling() if self.tls else None,
+        )
+
+
+class DimseServer:
+    """Serves associations from `start` until `close`."""
+
+    def __init__(self, archive: Archive, settings: DimseSettings) -> None:
+        """Listen; raises `InvalidInputError` where that must not or cannot be."""
+        if not settings.is_for_this_machine and not Partners(archive).let_anyone_in():
+            raise InvalidInputError(
+                f"is {settings.host!r}, but no application entity may call: `pellucid ae add` names who may",
+                field="dimse host",
+            )
+        if settings.tls is not None:
+            settings.tls.for_listening()
+        self._archive = archive
+        self._settings = settings
+        self._socket = listening_socket(settings.host, settings.port)
+        self._listener: Listener | None = None
+        self._processes: list[SpawnProcess] = []
+        self._stopping: Event | None = None
+        self._counts: list[Any] = []
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._socket.getsockname()[1])
+
+    def start(self) -> DimseServer:
+        """Begin to serve."""
+        settings = self._settings
+        if settings.processes == 0:
+            tls = settings.tls.for_listening() if settings.tls else None
+            self._listener = Listener(settings.doors(self._archive), self._socket, tls).start()
+            return self
+        spawning = multiprocessing.get_context("spawn")
+        self._stopping = spawning.Event()
+        started = []
+        for number in range(settings.processes):
+            ready, count = spawning.Event(), spawning.Value("i", 0)
+            process = spawning.Process(
+                target=_serve_in_process,
+                args=(self._archive.folder, self._archive.limits, settings, self._socket, self._stopping, ready, count),
+                name=f"pellucid dimse {number}",
+                daemon=True,
+            )
+            process.start()
+            self._processes.append(process)
+            started.append(ready)
+            self._counts.append(count)
+        if not all(ready.wait(_START_S) for ready in started):
+            self.close()
+            raise InvalidInputError("the processes that serve DICOM associations did not start", field="dimse")
+        return self
+
+    def associations(self) -> int:
+        """How many are open, as of the last second."""
+        own = self._listener.open_associations if self._listener else 0
+        return own + sum(int(count.value) for count in self._counts)
+
+    def close(self) -> None:
+        """Let open associations end for a moment, then stop."""
+        if self._listener is not None:
+            self._listener.close()
+        if self._stopping is not None:
+            self._stopping.set()
+        for process in self._processes:
+            process.join(_STOP_S)
+            if process.is_alive():
+                process.kill()
+                process.join()
+        self._socket.close()
+
+
+def start_deliveries(archive: Archive, settings: DimseSettings) -> Deliverer:
+    """Route what is stored in this process, and deliver what is in the queue."""
+    archive.on_store.append(route_new_instances)
+    return Deliverer(settings.doors(archive)).start()
+
+
+def _serve_in_process(
+    folder: Path,
+    limits: Limits,
+    settings: DimseSettings,
+    listening: socket.socket,
+    stopping: Event,
+    ready: Event,
+    count: Any,
+) -> None:
+    # Ctrl-C reaches every process of the terminal; the server's own tells when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=logging.WARNING)
+    listening.setblocking(False)
+    with ExitStack() as opened:
+        archive = opened.enter_context(Archive(folder, limits=limits))
+        archive.on_store.append(route_new_instances)
+        tls = settings.tls.for_listening() if settings.tls else None
+        listener = Listener(settings.doors(archive), listening, tls).start()
+        opened.callback(listener.close)
+        ready.set()
+        parent = multiprocessing.parent_process()
+        while not stopping.wait(1.0):
+            count.value = listener.open_associations
+            if parent is not None and not parent.is_alive():
+                return

@@ -1,0 +1,47 @@
+"""The DICOM listener and the deliveries beside the HTTP server, in one data folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pellucid.server.platform import Platform
+from pellucid.server.settings import Settings
+
+
+@contextmanager
+def dimse(settings: Settings, platform: Platform) -> Iterator[str]:
+    """Serve DICOM associations where a port is set, and deliver what is queued; yields where, as text."""
+    from pellucid.dimse.limits import NetworkLimits
+    from pellucid.dimse.server import DimseServer, DimseSettings, start_deliveries
+    from pellucid.dimse.tls import TlsFiles
+
+    wanted = DimseSettings(
+        host=settings.dimse_host,
+        port=settings.dimse_port or 0,
+        titles=tuple(title.strip() for title in settings.aet.split(",")),
+        processes=settings.dimse_processes,
+        private_storage=settings.dimse_private_storage,
+        limits=NetworkLimits(instance_bytes=settings.instance_bytes, associations=settings.dimse_associations),
+        tls=TlsFiles(
+            certificate=settings.dimse_certificate,
+            key=settings.dimse_key,
+            authorities=settings.dimse_authorities,
+            require_client=settings.dimse_require_certificate,
+        )
+        if settings.dimse_certificate
+        else None,
+    )
+    server = DimseServer(platform.archive, wanted) if settings.dimse_port is not None else None
+    deliverer = start_deliveries(platform.archive, wanted)
+    try:
+        if server is None:
+            yield ""
+        else:
+            server.start()
+            platform.association_counts.append(server.associations)
+            yield f"{wanted.titles[0]} at {wanted.host}:{server.port}"
+    finally:
+        if server is not None:
+            server.close()
+        deliverer.close()
