@@ -16,6 +16,8 @@ from pellucid.archive.batch import Batch, Stored
 from pellucid.archive.database import Database
 from pellucid.archive.derived_cache import DerivedCache
 from pellucid.archive.frames import Frames
+from pellucid.archive.group_commit import GroupCommit, Work
+from pellucid.archive.inserting import recount
 from pellucid.archive.objects import ObjectDamagedError, Objects
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyProjectRow, StudyRow
 from pellucid.archive.sender import ANYONE, Sender
@@ -54,6 +56,7 @@ class Archive(View):
         self._derived = DerivedCache(folder / "derived", self.limits.derived_bytes)
         super().__init__(database, objects, Frames(objects, self._derived, Sandbox()), EVERYTHING)
         self.on_store: list[StoreListener] = []
+        self._group = GroupCommit(self.writing)
         self._remove_unnamed(set(unfinished))
 
     def __enter__(self) -> Self:
@@ -103,7 +106,8 @@ class Archive(View):
             gone = session.execute(chosen.where(*place(study_uid, series_uid, sop_uid))).all()
             for part in _chunks([uid for uid, _ in gone]):
                 session.execute(delete(InstanceRow).where(InstanceRow.sop_instance_uid.in_(part)))
-            _delete_empty(session)
+            recount(session.connection(), [study_uid])
+            _delete_empty(session, study_uid)
         self._remove_unnamed({name for _, name in gone})
         return len(gone)
 
@@ -143,6 +147,10 @@ class Archive(View):
         with self._database.writing() as session:
             yield session
 
+    def commit_with_others(self, work: Work) -> None:
+        """Do `work` in a transaction that others who come at the same time may share; returns when it is committed."""
+        self._group.run(work)
+
     def release(self, held: Iterable[str], *, named: Iterable[str] = ()) -> None:
         """Let go of objects; those that the index does not name (all but `named`, as is known) are removed."""
         names = list(held)
@@ -168,17 +176,17 @@ class Archive(View):
                         self._derived.forget(name)
 
 
-def _delete_empty(session: Session) -> None:
-    """Series without instances (with their link to a raw signal), then studies without series."""
-    empty = ~select(InstanceRow).where(InstanceRow.series_instance_uid == SeriesRow.series_instance_uid).exists()
-    uids = list(session.scalars(select(SeriesRow.series_instance_uid).where(empty)))
-    for part in _chunks(uids):
+def _delete_empty(session: Session, study_uid: str) -> None:
+    """A study's series without instances (with their link to a raw signal), then itself where it has none."""
+    empty = SeriesRow.study_instance_uid == study_uid, SeriesRow.number_of_instances == 0
+    for part in _chunks(list(session.scalars(select(SeriesRow.series_instance_uid).where(*empty)))):
         session.execute(delete(SeriesSourceRow).where(SeriesSourceRow.series_instance_uid.in_(part)))
         session.execute(delete(SeriesRow).where(SeriesRow.series_instance_uid.in_(part)))
-    childless = ~select(SeriesRow).where(SeriesRow.study_instance_uid == StudyRow.study_instance_uid).exists()
-    gone = select(StudyRow.study_instance_uid).where(childless)
+    recount(session.connection(), [study_uid])
+    childless = StudyRow.study_instance_uid == study_uid, StudyRow.number_of_series == 0
+    gone = select(StudyRow.study_instance_uid).where(*childless)
     session.execute(delete(StudyProjectRow).where(StudyProjectRow.study_instance_uid.in_(gone)))
-    session.execute(delete(StudyRow).where(childless))
+    session.execute(delete(StudyRow).where(*childless))
 
 
 def _chunks(items: list[Any], size: int = 500) -> Iterator[list[Any]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,16 +14,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import obstore
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore
-
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
 from pellucid.archive.workplace import Workplace
 from pellucid.errors import PellucidError
 
 _CHUNK = 1 << 20
 _ROOM_BYTES = 64 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LAYOUT = ".layout-1"
 
 
 class ObjectDamagedError(PellucidError):
@@ -36,9 +36,13 @@ class Objects:
     """
 
     def __init__(self, folder: Path, workplace: Workplace) -> None:
+        self._start_holding(workplace)
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        _flatten(folder)
+
+    def _start_holding(self, workplace: Workplace) -> None:
         self._workplace = workplace
-        self._store = LocalStore(prefix=folder, mkdir=True)
         self._held: Counter[str] = Counter()
         self._lock = Lock()
 
@@ -47,16 +51,14 @@ class Objects:
 
         Raises `StoreRefusedError` where the disk is (almost) full: the index needs room too.
         """
-        if shutil.disk_usage(self.folder).free < _size_of(source) + _ROOM_BYTES:
-            raise StoreRefusedError("cannot be stored: the disk is full", FailureReason.OUT_OF_RESOURCES)
+        self._require_room(_size_of(source))
         name = sha256_of(source)
         with self._lock:
             self._held[name] += 1
             self._workplace.mark(name)
         try:
             if self._size(name) != _size_of(source):
-                obstore.put(self._store, _path(name), source)
-                self._to_disk(name)
+                self._write(name, source)
         except BaseException:
             self.release(name)
             raise
@@ -82,8 +84,7 @@ class Objects:
         """Remove an object that the index does not name, unless someone is storing the same content now."""
         with self._lock:
             if not self.is_held(name):
-                with suppress(FileNotFoundError):
-                    obstore.delete(self._store, _path(name))
+                self._delete(name)
 
     def check(self, name: str) -> None:
         """Read the object again; raises `ObjectDamagedError` where it does not have its checksum."""
@@ -104,8 +105,10 @@ class Objects:
     def get_range(self, name: str, start: int, length: int) -> bytes:
         """`length` bytes from `start`."""
         try:
-            data = bytes(obstore.get_range(self._store, _path(name), start=start, length=length))
-        except (FileNotFoundError, BaseError) as error:
+            with self.path(name).open("rb", buffering=0) as file:
+                file.seek(start)
+                data = file.read(length)
+        except OSError as error:
             raise ObjectDamagedError(f"object {name} cannot be read ({type(error).__name__})") from error
         if len(data) != length:
             raise ObjectDamagedError(f"object {name} is shorter than it was")
@@ -120,30 +123,54 @@ class Objects:
 
     def path(self, name: str) -> Path:
         """The object's file, for libraries that read files only; never to be written."""
-        return self.folder / _path(name)
+        return self.folder / key_of(name)
 
     def names(self) -> Iterator[str]:
         """The names of all objects there are."""
-        for batch in obstore.list(self._store):
-            for item in batch:
-                yield str(item["path"]).rpartition("/")[2]
+        for path in self.folder.rglob("*"):
+            if path.name != _LAYOUT and path.is_file():
+                yield path.name
 
     def _get(self, name: str) -> bytes:
         try:
-            return bytes(obstore.get(self._store, _path(name)).bytes())
+            return self.path(name).read_bytes()
         except FileNotFoundError:
             raise ObjectDamagedError(f"object {name} is missing") from None
 
     def _size(self, name: str) -> int:
         try:
-            return int(obstore.head(self._store, _path(name))["size"])
+            return self.path(name).stat().st_size
         except FileNotFoundError:
             return -1
 
-    def _to_disk(self, name: str) -> None:
-        # The index must never name an object that a power failure can still take away.
-        with self.path(name).open("r+b") as file:
-            os.fsync(file.fileno())
+    def _require_room(self, size: int) -> None:
+        if shutil.disk_usage(self.folder).free < size + _ROOM_BYTES:
+            raise StoreRefusedError("cannot be stored: the disk is full", FailureReason.OUT_OF_RESOURCES)
+
+    def _write(self, name: str, source: bytes | Path) -> None:
+        """The object under its name, whole and on disk: a power failure must not take away what the index names."""
+        temporary = self._workplace.temporary()
+        target = self.path(name)
+        try:
+            _fill(temporary, source, ours=self._workplace.folder)
+            try:
+                temporary.replace(target)
+            except FileNotFoundError:
+                target.parent.mkdir(exist_ok=True)
+                _sync_folder(self.folder)
+                temporary.replace(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            full = error.errno in _FULL
+            raise StoreRefusedError(
+                "cannot be stored: the disk is full" if full else f"cannot be stored: {error.strerror or 'disk error'}",
+                FailureReason.OUT_OF_RESOURCES if full else FailureReason.PROCESSING_FAILURE,
+            ) from error
+
+    def _delete(self, name: str) -> None:
+        self.path(name).unlink(missing_ok=True)
 
 
 def sha256_of(source: bytes | Path) -> str:
@@ -161,5 +188,49 @@ def _size_of(source: bytes | Path) -> int:
     return len(source) if isinstance(source, bytes) else source.stat().st_size
 
 
-def _path(name: str) -> str:
-    return f"{name[:2]}/{name[2:4]}/{name}"
+def key_of(name: str) -> str:
+    """Where an object lies in its folder or bucket."""
+    return f"{name[:2]}/{name}"
+
+
+def _fill(temporary: Path, source: bytes | Path, *, ours: Path) -> None:
+    """A new file with the content of `source`, on disk; a file of our own folder becomes it without a copy."""
+    if isinstance(source, Path):
+        try:
+            if ours not in source.parents:
+                raise OSError
+            os.link(source, temporary)
+        except OSError:  # also where the file system has no links
+            shutil.copyfile(source, temporary)
+        file = os.open(temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    else:
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        rest = memoryview(b"" if isinstance(source, Path) else source)
+        while rest:
+            rest = rest[os.write(file, rest) :]
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A folder's list of files on disk; Windows keeps it by itself."""
+    if sys.platform != "win32":
+        file = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+
+def _flatten(folder: Path) -> None:
+    """Objects of an archive made before this layout (`ab/cd/abcd…`) one folder up."""
+    if (folder / _LAYOUT).exists():
+        return
+    for path in folder.glob("??/??/*"):
+        path.replace(path.parents[1] / path.name)
+    for inner in folder.glob("??/??"):
+        if inner.is_dir():
+            inner.rmdir()
+    (folder / _LAYOUT).touch()

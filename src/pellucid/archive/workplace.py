@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 import sys
 import tempfile
@@ -25,13 +27,18 @@ class Workplace:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
         self.folder, self._lock = _locked_folder(root)
+        self._numbers = itertools.count()
         for other in root.iterdir():
             if other != self.folder and other.is_dir():
                 _clear_if_abandoned(other, unfinished)
 
+    def temporary(self) -> Path:
+        """The path of a new file; it is no one's until it has another name."""
+        return self.folder / f"new-{next(self._numbers)}"
+
     def mark(self, name: str) -> None:
         """Note that an object is being stored."""
-        (self.folder / f"{name}{_MARK}").touch()
+        os.close(os.open(f"{self.folder}/{name}{_MARK}", os.O_WRONLY | os.O_CREAT, 0o666))
 
     def unmark(self, name: str) -> None:
         """Note that the index names the object, or nobody wants it."""
