@@ -230,6 +230,7 @@ def test_as_stored(client, place, parts_of, kind, media_type, syntax):
 NATIVE = ("application/octet-stream", "1.2.840.10008.1.2.1")
 STORED = ("image/jls", JPEGLSLossless)
 HT = ("image/jphc", "1.2.840.10008.1.2.4.201")
+JPEG2000 = ("image/jp2", JPEG2000Lossless)
 
 
 @pytest.mark.parametrize(
@@ -240,15 +241,18 @@ HT = ("image/jphc", "1.2.840.10008.1.2.4.201")
         ('multipart/related; type="application/octet-stream"', NATIVE, NATIVE),
         ("multipart/related; type=application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1", NATIVE, NATIVE),
         ('multipart/related; type="*/*"; transfer-syntax=*', NATIVE, STORED),
-        ('multipart/related; type="image/jls"', None, STORED),
+        ('multipart/related; type="image/jls"', STORED, STORED),
         ('multipart/related; type="image/*"', None, STORED),
-        ('multipart/related; type="image/jls", multipart/related; type="image/jphc"; q=0.5', HT, STORED),
+        ('multipart/related; type="image/png", multipart/related; type="image/jphc"; q=0.5', HT, HT),
         ('multipart/related; type="image/jls"; q=0.1, multipart/related; type="image/jphc"', HT, HT),
         ("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.201", HT, HT),
         ("image/jphc", HT, HT),
-        ("image/jp2", None, None),
+        ("image/jp2", JPEG2000, JPEG2000),
+        ("image/dicom-rle", ("image/dicom-rle", RLELossless), ("image/dicom-rle", RLELossless)),
+        ("image/jpeg", ("image/jpeg", JPEGLosslessSV1), ("image/jpeg", JPEGLosslessSV1)),
+        ("image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50", None, None),  # it always loses something
         ("text/html", None, None),
-        ("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.90", None, None),
+        ("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.90", JPEG2000, JPEG2000),
         ("image/jls; q=0", None, None),
     ],
 )

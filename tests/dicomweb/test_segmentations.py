@@ -11,7 +11,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, SegmentationStorage
 from tests.archive.samples import dataset, uid
 
-from pellucid.dicomweb.packed_frames import DEFLATED_FRAMES
+from pellucid.codecs.syntaxes import DEFLATED_FRAMES
 
 SERIES = f"studies/{uid(1)}/series/{uid(1, 1)}"
 INSTANCE = f"instances/{uid(1, 1, 1)}"

@@ -53,6 +53,8 @@ class Frames:
             after = decoded_form(record.transfer_syntax_uid, form)
             if instance.syntax.native:
                 cells = instance.native_frame(frame, form)
+                if cells.dtype.kind == "f":
+                    return cells, after.photometric
             else:
                 conversion = self._conversion(record, form, EXPLICIT)
                 data = self.sandbox.convert(conversion, instance.coded_frame(frame))

@@ -26,7 +26,7 @@ _WIDTH = {
     "FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8,
 }  # fmt: skip
 _DEPTH = 32
-_WINDOW = 1 << 16
+_WINDOW = 1 << 14
 _CHUNK = 1 << 20
 
 

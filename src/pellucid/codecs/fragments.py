@@ -16,36 +16,84 @@ _END = b"\xff\xd9"
 _LARGEST_TABLE = 0xFFFFFFFF
 
 
+_Fragment = tuple[int, int]
+
+
 class EncapsulatedFrames:
     """The frames of an encapsulated pixel element whose value begins at `start`.
 
     Frames are found by the Extended Offset Table, the Basic Offset Table, one fragment per frame, or the
-    end-of-image markers, whichever first explains all fragments.
+    end-of-image markers, whichever first explains all fragments. With a table only the frame's own fragments are read.
     """
 
-    def __init__(self, source: Source, start: int, frames: int, extended: tuple[bytes | None, bytes | None]) -> None:
+    def __init__(
+        self, source: Source, start: int, stop: int | None, frames: int, extended: tuple[bytes | None, bytes | None]
+    ) -> None:
         self._source = source
-        table, fragments, self.end = _items(source, start)
-        self._parts = _grouped(source, fragments, frames, table, extended)
+        self._stop = stop
+        self._frames = frames
+        self._extended = extended
+        self._table, self._first = _offset_table(source, start)
+        self._walked: tuple[list[list[_Fragment]], int] | None = None
+
+    @property
+    def end(self) -> int:
+        """Where the attribute after the pixels begins."""
+        return self._walk()[1]
 
     def frame(self, index: int) -> bytes:
         """The codestream of one frame, counted from 0."""
-        if not 0 <= index < len(self._parts):
-            raise InvalidInputError(f"has {len(self._parts)} frames; there is no frame {index + 1}", field="PixelData")
-        return b"".join(self._source.read(start, length) for start, length in self._parts[index])
+        if not 0 <= index < self._frames:
+            raise InvalidInputError(f"has {self._frames} frames; there is no frame {index + 1}", field="PixelData")
+        parts = (None if self._walked else self._by_table(index)) or self._walk()[0][index]
+        return b"".join(self._source.read(start, length) for start, length in parts)
+
+    def _walk(self) -> tuple[list[list[_Fragment]], int]:
+        if self._walked is None:
+            fragments, end = _items(self._source, self._first, self._stop)
+            grouped = _grouped(self._source, fragments, self._frames, self._table, self._extended)
+            self._walked = grouped, end
+        return self._walked
+
+    def _by_table(self, index: int) -> list[_Fragment] | None:
+        """The frame's fragments where the Basic Offset Table leads to them, and from them to the next frame's."""
+        if len(self._table) != 4 * self._frames or self._frames == 1:
+            return None
+        offsets = np.frombuffer(self._table, "<u4")
+        position = self._first + int(offsets[index])
+        stop = self._first + int(offsets[index + 1]) if index + 1 < self._frames else None
+        parts = []
+        while position != (stop or self._stop):
+            if position + 8 > self._source.size:
+                return None
+            group, number, length = struct.unpack("<HHI", self._source.read(position, 8))
+            tag = group << 16 | number
+            if stop is None and tag == SEQUENCE_END:
+                break
+            position += 8 + length
+            if tag != ITEM or position > (stop or self._source.size):
+                return None
+            parts.append((position - length, length))
+        return parts or None
 
 
-_Fragment = tuple[int, int]
+def _offset_table(source: Source, start: int) -> tuple[bytes, int]:
+    """The Basic Offset Table, and where the first fragment's item begins."""
+    group, number, length = struct.unpack("<HHI", source.read(start, 8))
+    if group << 16 | number != ITEM or start + 8 + length > source.size:
+        raise InvalidInputError("does not begin with an offset table. Truncated file?", field="PixelData")
+    return source.read(start + 8, length), start + 8 + length
 
 
-def _items(source: Source, start: int) -> tuple[bytes, list[_Fragment], int]:
-    """The Basic Offset Table, the fragments (place, length), and where the delimiter ends."""
+def _items(source: Source, start: int, stop: int | None) -> tuple[list[_Fragment], int]:
+    """The fragments (place, length), and where the delimiter (or, without one, the last at `stop`) ends."""
     fragments: list[_Fragment] = []
     position = start
-    while True:
+    while position != stop:
         group, number, length = struct.unpack("<HHI", source.read(position, 8))
         tag = group << 16 | number
         if tag == SEQUENCE_END:
+            position += 8
             break
         if tag != ITEM or position + 8 + length > source.size:
             raise InvalidInputError(f"has a broken fragment at byte {position}. Truncated file?", field="PixelData")
@@ -53,8 +101,7 @@ def _items(source: Source, start: int) -> tuple[bytes, list[_Fragment], int]:
         position += 8 + length
     if not fragments:
         raise InvalidInputError("has no fragments", field="PixelData")
-    table = source.read(*fragments[0])
-    return table, fragments[1:], position + 8
+    return fragments, position
 
 
 def _grouped(

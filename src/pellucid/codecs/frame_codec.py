@@ -118,7 +118,12 @@ def unsigned_values(frame: Cells, form: PixelForm) -> Cells:
     if form.signed:
         mask = (1 << form.stored) - 1
         values = values.view(f"u{form.dtype.itemsize}") & np.array(mask, f"u{form.dtype.itemsize}")
-    return np.ascontiguousarray(values)
+    return contiguous(values)
+
+
+def contiguous(array: Cells) -> Cells:
+    """Without gaps, and with the strides that says, which numpy does not promise of sides of one pixel."""
+    return np.ascontiguousarray(array).reshape(-1).reshape(array.shape)
 
 
 def integers(form: PixelForm, *, most: int, least: int = 8) -> str | None:

@@ -29,6 +29,7 @@ from pellucid.codecs.syntaxes import DEFLATED, Syntax, syntax_of
 from pellucid.errors import InvalidInputError
 
 _SMALL = 4096
+_FLOATS: dict[int, np.dtype[Any]] = {FLOAT_PIXEL_DATA: np.dtype("<f4"), DOUBLE_PIXEL_DATA: np.dtype("<f8")}
 _IN_MEMORY = 64 << 20
 EXTENDED_OFFSETS, EXTENDED_LENGTHS = 0x7FE00001, 0x7FE00002
 _KEYWORDS = {
@@ -107,7 +108,14 @@ class Instance:
     @property
     def encapsulated(self) -> bool:
         """Whether the pixels are fragments."""
-        return self.pixel is not None and self.pixel.end < 0
+        return self.pixel is not None and (self.pixel.end < 0 or self._fragments_of_known_length())
+
+    def _fragments_of_known_length(self) -> bool:
+        """Some writers give the length of the fragments together, which the standard leaves undefined."""
+        pixel = self.pixel
+        if pixel is None or self.syntax.native or pixel.length < 16:
+            return False
+        return self.source.read(pixel.start, 4) == b"\xfe\xff\x00\xe0"
 
     def form(self) -> PixelForm:
         """What its pixels are; raises `InvalidInputError` where they are none that can be."""
@@ -148,24 +156,29 @@ class Instance:
         if self._frames is None:
             assert self.pixel is not None
             extended = self.values.get(EXTENDED_OFFSETS), self.values.get(EXTENDED_LENGTHS)
-            self._frames = EncapsulatedFrames(self.source, self.pixel.start, self.frame_count, extended)
+            stop = self.pixel.end if self.pixel.end >= 0 else None
+            self._frames = EncapsulatedFrames(self.source, self.pixel.start, stop, self.frame_count, extended)
         return self._frames
 
     def native_frame(self, index: int, form: PixelForm) -> Cells:
-        """A native frame as cells, colour by pixel and with all chroma columns."""
+        """A native frame as cells (or floating point), colour by pixel and with all chroma columns."""
         first = index * form.frame_bits
         data = self._native(first // 8, (first + form.frame_bits + 7) // 8)
         if form.allocated == 1:
             count, shift = form.frame_bits, first % 8
             bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[shift : shift + count]
             return _by_pixel(bits, form)
-        return _by_pixel(np.frombuffer(data, form.dtype), form)
+        assert self.pixel is not None
+        dtype: np.dtype[Any] = _FLOATS.get(self.pixel.tag, form.dtype)
+        if dtype.itemsize != form.dtype.itemsize:
+            raise InvalidInputError(f"is {form.allocated}; expected {8 * dtype.itemsize}", field="BitsAllocated")
+        return _by_pixel(np.frombuffer(data, dtype), form)
 
     def end_of_pixels(self) -> int:
         """Where the attribute after the pixels begins."""
         if self.pixel is None:
             return self.source.size
-        return self.fragments().end if self.pixel.end < 0 else self.pixel.next
+        return self.fragments().end if self.encapsulated else self.pixel.next
 
     def _native(self, start: int, stop: int) -> bytes:
         """Little endian bytes of the pixel value, which the byte order turns in groups."""

@@ -14,6 +14,7 @@ from pellucid.codecs.frame_codec import (
     Lossy,
     as_cells,
     broken,
+    contiguous,
     integers,
     require_header,
 )
@@ -139,9 +140,7 @@ class Htj2k(_J2k):
             values = (values.astype(np.int64) - (1 << (form.stored - 1))).astype(f"i{values.dtype.itemsize}")
         options: dict[str, Any] = {"reversible": True} if step is None else {"reversible": False, "level": step}
         coded = bytes(
-            imagecodecs.htj2k_encode(
-                np.ascontiguousarray(values), tlm=True, rgb=form.photometric == "RGB", planar=False, **options
-            )
+            imagecodecs.htj2k_encode(values, tlm=True, rgb=form.photometric == "RGB", planar=False, **options)
         )
         return coded if whole else with_j2k_depth(coded, form.stored, signed=form.signed)
 
@@ -162,7 +161,7 @@ def _decoded(decode: Any, coded: bytes, form: PixelForm) -> Cells:
 def _narrow(frame: Cells, form: PixelForm) -> Cells:
     """Stored values in the smallest cells that hold them: the libraries take the precision from the cells."""
     size = 1 if form.stored <= 8 else 2 if form.stored <= 16 else 4
-    return np.ascontiguousarray(form.values(frame).astype(f"{'i' if form.signed else 'u'}{size}", copy=False))
+    return contiguous(form.values(frame).astype(f"{'i' if form.signed else 'u'}{size}", copy=False))
 
 
 def _require_whole(coded: bytes) -> None:

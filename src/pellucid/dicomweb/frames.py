@@ -15,7 +15,7 @@ from pellucid.dicomweb.answering import base_of, ranges_of
 from pellucid.dicomweb.context import Context
 from pellucid.dicomweb.instances import EXPLICIT
 from pellucid.dicomweb.multipart import Part
-from pellucid.dicomweb.pixels import HTJ2K_SYNTAXES, Pixels
+from pellucid.dicomweb.pixels import DEFAULT_SYNTAXES, MEDIA_TYPES, Pixels
 from pellucid.dicomweb.problems import RequestError
 from pellucid.dicomweb.related import related
 from pellucid.dicomweb.representation import Body, entity_tag, http_date, respond
@@ -52,8 +52,8 @@ def given_frames(request: Request, pixels: Pixels, numbers: list[int]) -> Respon
         parts = (Part(content_type, encode(number - 1), f"{location}/{number}") for number in numbers)
         return related(media_type, parts, alone=len(numbers) == 1)
     raise not_acceptable(
-        f"{OCTETS} (Explicit VR Little Endian), image/jphc (HTJ2K lossless), or with transfer-syntax=* as stored "
-        f"({pixels.stored_media_type})"
+        f"{OCTETS} (Explicit VR Little Endian), image/jphc, image/jls, image/jp2, image/jpeg, image/dicom-rle (all "
+        f"without loss), or with transfer-syntax=* as stored ({pixels.stored_media_type})"
     )
 
 
@@ -134,11 +134,10 @@ def _encoding(pixels: Pixels, wanted: MediaRange) -> _Encoding | None:
         return stored, pixels.stored_syntax, pixels.stored
     if syntax == pixels.stored_syntax and wanted.part == OCTETS:
         return stored, syntax, pixels.stored
-    if (syntax in HTJ2K_SYNTAXES and (wanted.allows("image/jphc") or wanted.part == OCTETS)) or (
-        not syntax and wanted.part == "image/jphc"
-    ):
-        return "image/jphc", syntax or HTJ2K_SYNTAXES[0], pixels.htj2k
-    return None
+    syntax = syntax or DEFAULT_SYNTAXES.get(wanted.part, "")
+    media = MEDIA_TYPES.get(syntax, "")
+    encode = pixels.encoder(syntax) if media and (wanted.allows(media) or wanted.part == OCTETS) else None
+    return (media, syntax, encode) if encode else None
 
 
 def _pixel_data(path: str, level: str) -> Resource:

@@ -1,8 +1,8 @@
-"""Frames of a stored instance: as stored, as plain samples, or as HTJ2K. Decodes only where it must."""
+"""Frames of a stored instance: as stored, as plain samples, or in another transfer syntax without loss."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.encaps import get_frame
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, HTJ2KLossless, HTJ2KLosslessRPCL
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from pellucid.archive import InstanceRecord, View
 from pellucid.archive.dicom_json import UNREADABLE
 from pellucid.archive.metadata import NATIVE_SYNTAXES, quiet_pydicom
-from pellucid.dicomweb.packed_frames import is_packed, packed_frame
+from pellucid.codecs.sandbox import DecodersBusyError
+from pellucid.codecs.table import CODECS
 from pellucid.dicomweb.problems import RequestError
-
-HTJ2K_SYNTAXES = (str(HTJ2KLossless), str(HTJ2KLosslessRPCL))
-"""Transfer syntaxes that frames are encoded to on request."""
+from pellucid.errors import InvalidInputError, PellucidError
 
 MEDIA_TYPES = {
     "1.2.840.10008.1.2.4.50": "image/jpeg",
@@ -47,6 +44,15 @@ MEDIA_TYPES = {
 }
 """Transfer syntax → media type of a frame in it (PS3.18 table 8.7.3-2 … 8.7.3-5)."""
 
+DEFAULT_SYNTAXES = {
+    "image/jpeg": "1.2.840.10008.1.2.4.70",
+    "image/jls": "1.2.840.10008.1.2.4.80",
+    "image/jp2": "1.2.840.10008.1.2.4.90",
+    "image/jphc": "1.2.840.10008.1.2.4.201",
+    "image/dicom-rle": "1.2.840.10008.1.2.5",
+}
+"""Media type → transfer syntax of a frame where none is asked for (PS3.18 table 8.7.3-2)."""
+
 OCTETS = "application/octet-stream"
 
 
@@ -65,6 +71,7 @@ class Pixels:
         if not record.pixel_tag:
             raise RequestError(404, "the instance has no pixel data")
         self._archive = archive
+        self._frames = archive.frames
         self.record = record
 
     @property
@@ -89,18 +96,13 @@ class Pixels:
         """A frame as it is stored."""
         if self.is_native:
             return self.samples(frame)
-        record = self.record
         try:
-            with self._archive.objects.open(record.object_sha256) as file:
-                file.seek(record.pixel_offset)
-                return bytes(
-                    get_frame(file, frame, number_of_frames=record.number_of_frames, extended_offsets=self._offsets())
-                )
-        except UNREADABLE as error:
+            return self._frames.coded(self.record, frame)
+        except InvalidInputError as error:
             raise RequestError(500, f"frame {frame + 1} cannot be read from the stored object") from error
 
     def samples(self, frame: int) -> bytes:
-        """A frame as plain samples, little endian; colour that was compressed is RGB by pixel."""
+        """A frame as plain samples, little endian; colour that was transformed is RGB by pixel."""
         record = self.record
         direct = self.is_native and record.pixel_offset >= 0 and record.transfer_syntax_uid != ExplicitVRBigEndian
         if direct and record.bits_allocated % 8 == 0:
@@ -108,32 +110,51 @@ class Pixels:
         if direct and record.bits_allocated == 1:
             return self._bits(frame)
         array = self.decoded(frame).array
+        if record.bits_allocated == 1:
+            return np.packbits(array.ravel(), bitorder="little").tobytes()
         return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
-    def htj2k(self, frame: int) -> bytes:
-        """A frame encoded as HTJ2K, reversibly, in RPCL order with a TLM marker (fits both lossless syntaxes)."""
-        import imagecodecs
+    def encoder(self, syntax: str) -> Callable[[int], bytes] | None:
+        """Gives a frame in an encapsulated transfer syntax without loss; None where these pixels cannot be that."""
+        if syntax == self.record.transfer_syntax_uid and not self.is_native:
+            return self.stored
+        if syntax not in CODECS:
+            return None
+        with _understood(self.record):
+            if self._frames.refusal(self.record, syntax) is not None:
+                return None
+        return lambda frame: self._encoded(frame, syntax)
 
-        array = self.decoded(frame).array
-        if array.dtype.kind not in "iu" or self.record.bits_allocated == 1:
-            raise RequestError(406, "these pixels cannot be HTJ2K: they are not integers of 8 bits or more")
-        array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-        return bytes(imagecodecs.htj2k_encode(array, reversible=True, tlm=True, rgb=array.ndim == 3))
+    def kept(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """What `make` made of these pixels, now or (under the same name) at an earlier time."""
+        return self._frames.kept(self.record, name, make)
 
     def decoded(self, frame: int) -> Frame:
         """A frame as numbers as stored (no rescale), colour as RGB."""
-        with self.opened() as dataset:
-            return decode(dataset, frame)
+        with _understood(self.record):
+            array, photometric = self._frames.decoded(self.record, frame)
+        if photometric == "YBR_FULL" and array.dtype == np.uint8:
+            from pydicom.pixels.processing import convert_color_space
+
+            return Frame(convert_color_space(array, "YBR_FULL", "RGB"), "RGB")
+        return Frame(array, photometric)
 
     @contextmanager
     def opened(self) -> Iterator[pydicom.FileDataset]:
         """The instance's data set, large values read when used; what cannot be understood becomes HTTP 406."""
         try:
             with quiet_pydicom():
-                yield pydicom.dcmread(self._archive.objects.path(self.record.object_sha256), defer_size=1 << 16)
+                dataset = pydicom.dcmread(self._archive.objects.path(self.record.object_sha256), defer_size=1 << 16)
+                dataset.decoded_frame = self.decoded
+                yield dataset
         except (*UNREADABLE, RuntimeError) as error:
-            name = UID(self.record.transfer_syntax_uid).name
-            raise RequestError(406, f"the pixels, stored as {name}, cannot be decoded") from error
+            if isinstance(error, PellucidError):
+                raise
+            raise _cannot_be_decoded(self.record) from error
+
+    def _encoded(self, frame: int, syntax: str) -> bytes:
+        with _understood(self.record):
+            return self._frames.encoded(self.record, frame, syntax)
 
     def _slice(self, frame: int) -> bytes:
         record = self.record
@@ -152,20 +173,24 @@ class Pixels:
         bits = np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little")[shift : shift + count]
         return np.packbits(bits, bitorder="little").tobytes()
 
-    def _offsets(self) -> Any:
-        """The Extended Offset Table, where there is one; only multi-frame objects can have it."""
-        if self.record.number_of_frames == 1:
-            return None
-        with self.opened() as dataset:
-            if "ExtendedOffsetTable" not in dataset or "ExtendedOffsetTableLengths" not in dataset:
-                return None
-            return dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths
-
 
 def decode(dataset: pydicom.FileDataset, frame: int) -> Frame:
-    """A frame of an open data set as numbers as stored (no rescale), colour as RGB."""
-    if is_packed(dataset):
-        return Frame(packed_frame(dataset, frame), str(dataset.PhotometricInterpretation))
-    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
-    array, properties = decoder.as_array(dataset, index=frame)
-    return Frame(array, str(properties["photometric_interpretation"]))
+    """A frame of a data set that `Pixels.opened` gave, as numbers as stored (no rescale), colour as RGB."""
+    decoded: Callable[[int], Frame] = dataset.decoded_frame
+    return decoded(frame)
+
+
+@contextmanager
+def _understood(record: InstanceRecord) -> Iterator[None]:
+    """Pixels that cannot be decoded, or be what was asked for, become HTTP 406; busy decoders 503."""
+    try:
+        yield
+    except DecodersBusyError as error:
+        raise RequestError(503, str(error)) from error
+    except InvalidInputError as error:
+        raise _cannot_be_decoded(record) from error
+
+
+def _cannot_be_decoded(record: InstanceRecord) -> RequestError:
+    name = UID(record.transfer_syntax_uid).name
+    return RequestError(406, f"the pixels, stored as {name}, cannot be decoded, or not be given in this form")
