@@ -194,19 +194,25 @@ def test_callers_see_what_they_may_see(stored, archive):
     assert as_caller(service, unable).get("/jpip", params={"target": TARGET}).status_code == 403
 
 
-def test_codestreams_are_made_once_and_kept(stored, archive, tmp_path):
+def test_codestreams_are_made_once_and_kept(stored, archive, monkeypatch):
+    """Also for the next process."""
     stored(ARRAY)
     url = {"target": TARGET, "fsiz": "400,300"}
-    bodies = []
-    for _ in range(2):
-        with TestClient(Starlette(routes=routes(archive))) as http:
-            bodies.append(http.get("/jpip", params=url).content)
-    assert bodies[0] == bodies[1]
-    kept = [path for path in (archive.folder / "jpip").rglob("*") if path.is_file()]
-    assert len(kept) == 1
-    kept[0].write_bytes(kept[0].read_bytes()[:-5])
     with TestClient(Starlette(routes=routes(archive))) as http:
-        assert http.get("/jpip", params=url).content == bodies[0]
+        first = http.get("/jpip", params=url).content
+    monkeypatch.setattr("pellucid.jpip.targets.partition", None)
+    with TestClient(Starlette(routes=routes(archive))) as http:
+        assert http.get("/jpip", params=url).content == first
+
+
+def test_codestreams_in_memory_are_bounded(stored, archive):
+    frames = picture(3 * 60, 80).reshape(3, 60, 80)
+    stored(frames)
+    with TestClient(Starlette(routes=routes(archive, limits=Limits(opened_bytes=1)))) as http:
+        for number in (0, 1, 2, 0):
+            client = Client(f"http://localhost/jpip?target={TARGET}", http=http)
+            client.fetch(stream=number)
+            np.testing.assert_array_equal(client.decode(stream=number), frames[number])
 
 
 def test_what_cannot_be_a_codestream_is_406(stored, http):

@@ -1,14 +1,10 @@
-"""Where the data-bins of a partitioned codestream are (ISO/IEC 15444-9 A.3), and how both are kept in one file."""
+"""Where the data-bins of a partitioned codestream are (ISO/IEC 15444-9 A.3), and how both are kept together."""
 
 from __future__ import annotations
 
-import mmap
-import os
 import struct
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,33 +139,18 @@ class Index:
             self.layer_ends[order, layers:] = ends[:, -1:]
 
 
-def save(made: Partitioned, path: Path) -> None:
-    """Keep a codestream with its index; the file is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(made.data)
-            file.write(made.packet_lengths.astype("<u4").tobytes())
-            file.write(_TRAILER.pack(_MAGIC, made.packet_lengths.size))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+def packed(made: Partitioned) -> bytes:
+    """A codestream with its index as one value."""
+    lengths = made.packet_lengths
+    return b"".join((made.data, lengths.astype("<u4").tobytes(), _TRAILER.pack(_MAGIC, lengths.size)))
 
 
-def load(path: Path) -> Index | None:
-    """The index that `save` kept; None where there is none, or none of this version."""
-    try:
-        with path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (FileNotFoundError, ValueError):
-        return None
-    if len(mapped) < _TRAILER.size:
-        return None
-    magic, count = _TRAILER.unpack(mapped[-_TRAILER.size :])
-    end = len(mapped) - _TRAILER.size - 4 * count
+def unpacked(data: Data) -> Index:
+    """The index of what `packed` made; raises `InvalidInputError` where it is something else."""
+    if len(data) < _TRAILER.size:
+        raise bad("the kept index is cut off")
+    magic, count = _TRAILER.unpack(data[-_TRAILER.size :])
+    end = len(data) - _TRAILER.size - 4 * count
     if magic != _MAGIC or end < 0:
-        return None
-    lengths = np.frombuffer(mapped, "<u4", count, end).astype(np.uint32)
-    return Index(memoryview(mapped)[:end], lengths)
+        raise bad("the kept index is damaged")
+    return Index(memoryview(data)[:end], np.frombuffer(data, "<u4", count, end).astype(np.uint32))

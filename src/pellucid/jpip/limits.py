@@ -9,7 +9,7 @@ class Limits:
 
     `query_bytes`: a request's fields [byte]; `response_bytes`: one response's messages [byte]; `channels`: open at
     the same time, and of one caller; `idle_seconds`: after which a channel is forgotten; `streams`: codestreams that a
-    channel remembers; `cache_bytes`: codestreams kept on disk.
+    channel remembers; `opened_bytes`: codestreams held in memory.
     """
 
     query_bytes: int = 1 << 20
@@ -18,4 +18,4 @@ class Limits:
     channels_of_caller: int = 64
     idle_seconds: float = 300.0
     streams: int = 256
-    cache_bytes: int = 8 << 30
+    opened_bytes: int = 256 << 20

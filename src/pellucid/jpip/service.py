@@ -18,8 +18,6 @@ from starlette.routing import BaseRoute, Route
 from pellucid.access import LOCAL, Caller, Permission, PermissionDeniedError
 from pellucid.access.audit_event import AuditEvent, AuditSink
 from pellucid.archive import Archive, ObjectDamagedError, View
-from pellucid.codecs.conversion import Converter
-from pellucid.codecs.sandbox import Sandbox
 from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.jpip.boxes import file_start, is_high_throughput
 from pellucid.jpip.cache_model import Held
@@ -46,15 +44,9 @@ def routes(
     path: str = "/jpip",
     limits: Limits | None = None,
     audit: AuditSink = lambda _: None,
-    convert: Converter | None = None,
 ) -> list[BaseRoute]:
-    """The service's routes: `path` (as stored, or HTJ2K), `path`/j2k and `path`/htj2k.
-
-    `convert` decodes what is stored; processes of its own where it is not given.
-    """
-    limits = limits or Limits()
-    targets = Targets(archive.folder / "jpip", limits, convert or Sandbox().convert)
-    service = _Service(archive, targets, path, limits, audit)
+    """The service's routes: `path` (as stored, or HTJ2K), `path`/j2k and `path`/htj2k."""
+    service = _Service(archive, path, limits or Limits(), audit)
     codings: tuple[Coding, ...] = ("", "j2k", "htj2k")
     return [
         Route(f"{path}/{coding}".rstrip("/"), service.handler(coding), methods=["GET", "POST"]) for coding in codings
@@ -74,12 +66,12 @@ class _Asked:
 
 
 class _Service:
-    def __init__(self, archive: Archive, targets: Targets, path: str, limits: Limits, audit: AuditSink) -> None:
+    def __init__(self, archive: Archive, path: str, limits: Limits, audit: AuditSink) -> None:
         self._archive = archive
         self._path = path.strip("/")
         self._limits = limits
         self._audit = audit
-        self._targets = targets
+        self._targets = Targets(limits)
         self._channels = Channels(limits)
         self._names: OrderedDict[str, str] = OrderedDict()
         self._lock = Lock()

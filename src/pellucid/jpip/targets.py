@@ -7,20 +7,16 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import Literal
 
 from pellucid.archive import InstanceRecord, Query, View
-from pellucid.codecs import Instance, NotLosslessError
-from pellucid.codecs.conversion import Conversion, Converter
-from pellucid.codecs.elements import PIXEL_DATA
+from pellucid.codecs import NotLosslessError
 from pellucid.codecs.sandbox import DecodersBusyError
 from pellucid.codecs.syntaxes import HTJ2K_LOSSLESS_RPCL, JPEG_2000_LOSSLESS
-from pellucid.errors import InvalidInputError, UnsupportedError
-from pellucid.jpip import index as indexes
+from pellucid.errors import InvalidInputError
 from pellucid.jpip.boxes import codestream_of
-from pellucid.jpip.index import Index
+from pellucid.jpip.index import Index, packed, unpacked
 from pellucid.jpip.limits import Limits
 from pellucid.jpip.partition import partition
 from pellucid.jpip.problems import RequestError
@@ -40,8 +36,7 @@ _STORED: dict[str, Coding] = {
     "1.2.840.10008.1.2.4.202": "htj2k",
     "1.2.840.10008.1.2.4.203": "htj2k",
 }
-_OPENED = 64
-_SWEEP_EVERY = 64
+_SYNTAXES = {"j2k": JPEG_2000_LOSSLESS, "htj2k": HTJ2K_LOSSLESS_RPCL}
 
 
 @dataclass(frozen=True)
@@ -60,16 +55,13 @@ class Target:
 
 
 class Targets:
-    """Finds targets, and keeps their codestreams in a folder, named by the content they were made from."""
+    """Finds targets. The archive keeps their codestreams; those in use stay in memory, up to a limit."""
 
-    def __init__(self, folder: Path, limits: Limits, convert: Converter) -> None:
-        self._folder = folder
-        self._convert = convert
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._opened: OrderedDict[str, Index] = OrderedDict()
         self._lock = Lock()
         self._making = [Lock() for _ in range(16)]
-        self._made = 0
 
     def find(self, view: View, name: str, coding: Coding) -> Target:
         """The target that a name such as "instances/1.2.3/frames/1" stands for, where the caller may see it."""
@@ -104,56 +96,34 @@ class Targets:
                 self._opened.move_to_end(key)
                 return self._opened[key]
         with self._making[int(key[0], 16)]:
-            found = indexes.load(self._path(key)) or self._make(view, target, target.frames[stream], key)
+            found = _indexed(view, target, target.frames[stream])
         with self._lock:
             self._opened[key] = found
-            while len(self._opened) > _OPENED:
+            while sum(len(one.data) for one in self._opened.values()) > self._limits.opened_bytes:
+                if len(self._opened) == 1:
+                    break
                 self._opened.popitem(last=False)
         return found
 
-    def _path(self, key: str) -> Path:
-        return self._folder / key[:2] / key
 
-    def _make(self, view: View, target: Target, frame: int, key: str) -> Index:
-        try:
-            made = partition(codestream_of(self._codestream(view, target, frame)))
-        except DecodersBusyError as error:
-            raise RequestError(503, str(error)) from error
-        except (InvalidInputError, NotLosslessError) as error:
-            raise RequestError(406, f"frame {frame + 1} cannot be delivered: {error}") from error
-        indexes.save(made, self._path(key))
-        with self._lock:
-            self._made += 1
-            sweep = self._made % _SWEEP_EVERY == 1
-        if sweep:
-            self._sweep()
-        return Index(made.data, made.packet_lengths)
+def _indexed(view: View, target: Target, frame: int) -> Index:
+    name = f"frame {frame} JPIP {_VERSION} {target.coding}"
+    try:
+        return unpacked(view.frames.kept(target.record, name, lambda: _made(view, target, frame)))
+    except DecodersBusyError as error:
+        raise RequestError(503, str(error)) from error
+    except (InvalidInputError, NotLosslessError) as error:
+        raise RequestError(406, f"frame {frame + 1} cannot be delivered: {error}") from error
 
-    def _codestream(self, view: View, target: Target, frame: int) -> bytes:
-        """The frame as it is stored, where it is coded as wanted, else encoded now."""
-        record = target.record
-        with Instance.open(view.objects.path(record.object_sha256)) as instance:
-            if instance.pixel is None or instance.pixel.tag != PIXEL_DATA:
-                raise UnsupportedError("floating point has no codec", field="PixelData")
-            if _STORED.get(record.transfer_syntax_uid) == target.coding:
-                return instance.coded_frame(frame)
-            form = instance.form()
-            wanted = JPEG_2000_LOSSLESS if target.coding == "j2k" else HTJ2K_LOSSLESS_RPCL
-            conversion = Conversion(given=instance.syntax.uid, form=form, wanted=wanted)
-            conversion.require_possible()
-            if instance.encapsulated:
-                return self._convert(conversion, instance.coded_frame(frame))
-            return conversion.of_cells(instance.native_frame(frame, form))
 
-    def _sweep(self) -> None:
-        """Remove the codestreams used longest ago where they take more room than is allowed."""
-        files = [(path.stat().st_mtime, path.stat().st_size, path) for path in self._folder.glob("??/*")]
-        excess = sum(size for _, size, _ in files) - self._limits.cache_bytes
-        for _, size, path in sorted(files):
-            if excess <= 0:
-                break
-            path.unlink(missing_ok=True)
-            excess -= size
+def _made(view: View, target: Target, frame: int) -> bytes:
+    """The frame as it is stored, where it is coded as wanted, else encoded now; in precincts."""
+    record = target.record
+    if _STORED.get(record.transfer_syntax_uid) == target.coding:
+        data = view.frames.coded(record, frame)
+    else:
+        data = view.frames.encoded(record, frame, _SYNTAXES[target.coding])
+    return packed(partition(codestream_of(data)))
 
 
 def _record(view: View, study: str | None, series: str | None, instance: str) -> InstanceRecord | None:
