@@ -13,10 +13,12 @@ The archive knows no modality: raw signals are files with a label.
 from pellucid.archive.archive import Archive
 from pellucid.archive.batch import AcquisitionLabel, Batch, Stored
 from pellucid.archive.objects import ObjectDamagedError
+from pellucid.archive.places import Places
 from pellucid.archive.query import Match, Query
 from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSource
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
 from pellucid.archive.sender import ANYONE, Sender
+from pellucid.archive.unavailable import ArchiveUnavailableError
 from pellucid.archive.view import View
 from pellucid.archive.visibility import EVERYTHING, NOTHING, Visible
 
@@ -27,11 +29,13 @@ __all__ = [
     "AcquisitionLabel",
     "AcquisitionRecord",
     "Archive",
+    "ArchiveUnavailableError",
     "Batch",
     "FailureReason",
     "InstanceRecord",
     "Match",
     "ObjectDamagedError",
+    "Places",
     "Query",
     "Sender",
     "SeriesSource",

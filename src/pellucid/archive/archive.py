@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,9 +19,11 @@ from pellucid.archive.derived_cache import DerivedCache
 from pellucid.archive.frames import Frames
 from pellucid.archive.group_commit import GroupCommit, Work
 from pellucid.archive.inserting import recount
-from pellucid.archive.objects import ObjectDamagedError, Objects
+from pellucid.archive.objects import ObjectDamagedError
+from pellucid.archive.places import Places
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyProjectRow, StudyRow
 from pellucid.archive.sender import ANYONE, Sender
+from pellucid.archive.unavailable import ArchiveUnavailableError
 from pellucid.archive.view import View, place
 from pellucid.archive.visibility import EVERYTHING, Visible
 from pellucid.archive.workplace import Workplace
@@ -45,18 +48,21 @@ class Archive(View):
     Safe for use from many threads, and from several processes. Every method that stores or deletes is one transaction.
     """
 
-    def __init__(self, folder: Path, *, limits: Limits | None = None) -> None:
+    def __init__(self, folder: Path, *, limits: Limits | None = None, places: Places | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.limits = limits or Limits()
-        database = Database(folder / "index.sqlite")
+        self.places = places or Places()
+        database = Database(self.places.index(folder))
         unfinished: list[str] = []
         self._workplace = Workplace(folder / "incoming", unfinished.extend)
-        objects = Objects(folder / "objects", self._workplace)
+        objects = self.places.open_objects(folder, self._workplace)
         self._derived = DerivedCache(folder / "derived", self.limits.derived_bytes)
         super().__init__(database, objects, Frames(objects, self._derived, Sandbox()), EVERYTHING)
         self.on_store: list[StoreListener] = []
         self._group = GroupCommit(self.writing)
+        self._left: set[str] = set()
+        self._left_lock = Lock()
         self._remove_unnamed(set(unfinished))
 
     def __enter__(self) -> Self:
@@ -159,8 +165,17 @@ class Archive(View):
         self._remove_unnamed(set(names) - set(named))
 
     def _remove_unnamed(self, names: set[str]) -> None:
+        with self._left_lock:
+            names, self._left = names | self._left, set()
         if not names:
             return
+        try:
+            self._remove_now(names)
+        except ArchiveUnavailableError:
+            with self._left_lock:
+                self._left |= names  # with the next ones; what is left for good, `verify` names
+
+    def _remove_now(self, names: set[str]) -> None:
         # As the writer: no batch can come to name an object between the look and the removal.
         with self.writing() as session:
             for part in _chunks(sorted(names)):

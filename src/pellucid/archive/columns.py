@@ -8,6 +8,8 @@ from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 
+LARGEST_INTEGER = 2**31 - 1
+
 Text = Callable[[str], str]
 """The value of an attribute, by keyword, as text; empty where there is none."""
 
@@ -86,6 +88,7 @@ def instance_columns(text: Text) -> dict[str, Any]:
 
 def folded(name: str) -> str:
     """A person's name for matching: lower case, no accents, no empty trailing components."""
+    name = name.replace("\0", "")
     plain = name.lower()
     if not name.isascii():
         decomposed = unicodedata.normalize("NFKD", name.casefold())
@@ -94,11 +97,13 @@ def folded(name: str) -> str:
 
 
 def _columns(level: str, text: Text) -> dict[str, Any]:
-    return {column: text(keyword)[:length] for column, (keyword, length) in _TEXTS[level].items()}
+    # PostgreSQL keeps no NUL in a text.
+    return {column: text(keyword).replace("\0", "")[:length] for column, (keyword, length) in _TEXTS[level].items()}
 
 
 def _integer(text: str) -> int | None:
+    """A number, as near as a column of 32 bits can hold it."""
     try:
-        return int(text)
+        return max(-LARGEST_INTEGER, min(int(text), LARGEST_INTEGER))
     except ValueError:
         return None

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, func, or_, true
+from sqlalchemy import ColumnElement, and_, false, func, or_, true
 
-from pellucid.archive.metadata import folded
+from pellucid.archive.columns import LARGEST_INTEGER, folded
 from pellucid.errors import InvalidInputError
 
 Kind = Literal["text", "name", "date", "time", "uid", "code", "integer"]
@@ -78,9 +78,10 @@ def _uid(column: Any, value: str, keyword: str) -> Condition:
 
 def _integer(column: Any, value: str, keyword: str) -> Condition:
     try:
-        return and_(column == int(value))
+        number = int(value)
     except ValueError:
         raise InvalidInputError(f"is {value!r}; expected an integer", field=keyword) from None
+    return and_(column == number) if abs(number) < LARGEST_INTEGER else false()
 
 
 def _date(column: Any, value: str, keyword: str) -> Condition:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from sqlalchemy import Select, String, cast, exists, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS, tag_of
 from pellucid.archive.matching import Condition, Kind, condition
+from pellucid.archive.portable import FirstNumber, FirstText
 from pellucid.archive.schema import InstanceRow, SeriesRow, StudyRow
 from pellucid.archive.visibility import EVERYTHING, Visible
 
@@ -161,8 +162,8 @@ def _match(row: Sequence[Any], studies: Mapping[str, Any], series: Mapping[str, 
 
 def _order(depth: int) -> list[Any]:
     study = [StudyRow.study_date.desc(), StudyRow.study_time.desc(), StudyRow.study_instance_uid]
-    series = [SeriesRow.series_number, SeriesRow.received, SeriesRow.series_instance_uid]
-    instance = [InstanceRow.instance_number, InstanceRow.sop_instance_uid]
+    series = [SeriesRow.series_number.nulls_first(), SeriesRow.received, SeriesRow.series_instance_uid]
+    instance = [InstanceRow.instance_number.nulls_first(), InstanceRow.sop_instance_uid]
     return [*study, *(series if depth > 0 else []), *(instance if depth > 1 else [])]
 
 
@@ -186,8 +187,7 @@ def _other_target(keyword: str, allowed: Sequence[type]) -> tuple[Any, Kind] | N
     if table not in allowed:
         return None
     kind = _OTHER_KINDS.get(dictionary_VR(tag), "text")
-    value = func.json_extract(table.attributes, f'$."{key}".Value[0]')
-    return (value if kind == "integer" else cast(value, String)), kind
+    return (FirstNumber if kind == "integer" else FirstText)(table.attributes, key), kind
 
 
 def _study_counts(session: Session, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
