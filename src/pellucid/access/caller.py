@@ -50,7 +50,7 @@ class Caller:
     """Who asks: `name` is an account, an AE title, or a link's id; `address` is where they connect from."""
 
     name: str
-    kind: Literal["local", "account", "ae", "link"]
+    kind: Literal["local", "account", "ae", "link", "nobody"]
     permissions: frozenset[Permission]
     visible: Visible
     address: str = ""
