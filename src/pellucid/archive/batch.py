@@ -198,9 +198,12 @@ class Batch:
             if other.series_instance_uid == parsed.series_instance_uid:
                 require_same_study(parsed, other.study_instance_uid)
                 break
-        with self._archive.reading() as session:
-            self._sender.require_own(session, parsed.study_instance_uid, parsed.sop_class_uid, parsed.sop_instance_uid)
-            connection = session.connection()
+        if not self._sender.visible.everything:
+            with self._archive.reading() as session:
+                self._sender.require_own(
+                    session, parsed.study_instance_uid, parsed.sop_class_uid, parsed.sop_instance_uid
+                )
+        with self._archive.looking() as connection:
             there = known(connection, [parsed.sop_instance_uid]).get(parsed.sop_instance_uid)
             if there is None and (study := study_of(connection, parsed.series_instance_uid)) is not None:
                 require_same_study(parsed, study)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from pellucid.archive.metadata import Parsed
+from pellucid.archive.prepared import Prepared
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
 from pellucid.archive.schema import InstanceRow, SeriesRow, StudyRow
 
@@ -16,34 +17,40 @@ _STUDIES: Any = StudyRow.__table__
 _SERIES: Any = SeriesRow.__table__
 _INSTANCES: Any = InstanceRow.__table__
 
-_KNOWN = select(
-    _INSTANCES.c.sop_instance_uid,
-    _INSTANCES.c.object_sha256,
-    _INSTANCES.c.object_size,
-    _INSTANCES.c.content_sha256,
-).where(_INSTANCES.c.sop_instance_uid.in_(bindparam("uids", expanding=True)))
-_STUDY_OF = select(_SERIES.c.study_instance_uid).where(_SERIES.c.series_instance_uid == bindparam("uid"))
-_STUDY = select(_STUDIES.c.study_instance_uid).where(_STUDIES.c.study_instance_uid == bindparam("uid"))
-_COUNT_IN_SERIES = (
+_KNOWN = Prepared(
+    select(
+        _INSTANCES.c.sop_instance_uid,
+        _INSTANCES.c.object_sha256,
+        _INSTANCES.c.object_size,
+        _INSTANCES.c.content_sha256,
+    ).where(_INSTANCES.c.sop_instance_uid == bindparam("uid"))
+)
+_STUDY_OF = Prepared(select(_SERIES.c.study_instance_uid).where(_SERIES.c.series_instance_uid == bindparam("uid")))
+_STUDY = Prepared(select(_STUDIES.c.study_instance_uid).where(_STUDIES.c.study_instance_uid == bindparam("uid")))
+_COUNT_IN_SERIES = Prepared(
     update(_SERIES)
-    .where(_SERIES.c.series_instance_uid == bindparam("series"), _SERIES.c.study_instance_uid == bindparam("study"))
+    .where(_SERIES.c.series_instance_uid == bindparam("in_series"), _SERIES.c.study_instance_uid == bindparam("study"))
     .values(number_of_instances=_SERIES.c.number_of_instances + bindparam("instances"))
 )
-_COUNT_IN_STUDY = (
+_COUNT_IN_STUDY = Prepared(
     update(_STUDIES)
     .where(_STUDIES.c.study_instance_uid == bindparam("study"))
     .values(
         number_of_instances=_STUDIES.c.number_of_instances + bindparam("instances"),
-        number_of_series=_STUDIES.c.number_of_series + bindparam("series"),
+        number_of_series=_STUDIES.c.number_of_series + bindparam("more_series"),
     )
     .returning(_STUDIES.c.modalities, _STUDIES.c.sop_classes)
 )
-_LIST_IN_STUDY = (
+_LIST_IN_STUDY = Prepared(
     update(_STUDIES)
     .where(_STUDIES.c.study_instance_uid == bindparam("study"))
     .values(modalities=bindparam("new_modalities"), sop_classes=bindparam("new_sop_classes"))
 )
-_ADD_STUDY, _ADD_SERIES, _ADD_INSTANCES = insert(_STUDIES), insert(_SERIES), insert(_INSTANCES)
+_ADD_STUDY, _ADD_SERIES, _ADD_INSTANCES = (
+    Prepared(insert(table), table.columns.keys()) for table in (_STUDIES, _SERIES, _INSTANCES)
+)
+
+_NOTHING_YET = {"number_of_series": 0, "number_of_instances": 0, "modalities": "", "sop_classes": ""}
 
 Same = Callable[[Parsed, Any], bool]
 """Whether an instance has the content of the one in a row of `_KNOWN`."""
@@ -51,16 +58,13 @@ Same = Callable[[Parsed, Any], bool]
 
 def known(connection: Connection, sop_uids: Sequence[str]) -> dict[str, Any]:
     """The instances that are there already: where their object is, and what it is."""
-    found: dict[str, Any] = {}
-    for part in chunks(sop_uids):
-        for row in connection.execute(_KNOWN, {"uids": part}):
-            found[row.sop_instance_uid] = row
-    return found
+    rows = ((uid, _KNOWN.run(connection, {"uid": uid}).first()) for uid in sop_uids)
+    return {uid: row for uid, row in rows if row is not None}
 
 
 def study_of(connection: Connection, series_uid: str) -> str | None:
     """The study that a series belongs to."""
-    found: str | None = connection.scalar(_STUDY_OF, {"uid": series_uid})
+    found: str | None = _STUDY_OF.run(connection, {"uid": series_uid}).scalar()
     return found
 
 
@@ -79,7 +83,7 @@ def insert_new(connection: Connection, parsed: Iterable[Parsed], same: Same) -> 
     for members in by_series.values():
         _count(connection, members, now)
     if new:
-        connection.execute(_ADD_INSTANCES, [_instance_row(one, now) for one in new])
+        _ADD_INSTANCES.run_all(connection, [_instance_row(one, now) for one in new])
     return new
 
 
@@ -150,38 +154,42 @@ def duplicate(parsed: Parsed) -> StoreRefusedError:
 def _count(connection: Connection, members: list[Parsed], now: str) -> None:
     """Raise the counts of a series and its study by new members; either is made where it is not there."""
     first = members[0]
-    numbers = {"instances": len(members), "study": first.study_instance_uid}
-    old = connection.execute(_COUNT_IN_SERIES, {**numbers, "series": first.series_instance_uid}).rowcount
-    if not old:
+    values = {
+        "study": first.study_instance_uid,
+        "in_series": first.series_instance_uid,
+        "instances": len(members),
+        "more_series": 0,
+    }
+    if not _COUNT_IN_SERIES.run(connection, values).rowcount:
+        values["more_series"] = 1
         _add_series(connection, first, len(members), now)
-    there = connection.execute(_COUNT_IN_STUDY, {**numbers, "series": 0 if old else 1}).one()
-    modalities = _joined(there.modalities, [] if old else [first.series["modality"]])
+    there = _COUNT_IN_STUDY.run(connection, values).one()
+    modalities = _joined(there.modalities, [first.series["modality"]])
     sop_classes = _joined(there.sop_classes, [one.sop_class_uid for one in members])
     if (modalities, sop_classes) != tuple(there):
-        connection.execute(
-            _LIST_IN_STUDY,
-            {"study": first.study_instance_uid, "new_modalities": modalities, "new_sop_classes": sop_classes},
-        )
+        _list(connection, first.study_instance_uid, modalities, sop_classes)
+
+
+def _list(connection: Connection, study_uid: str, modalities: str, sop_classes: str) -> None:
+    values = {"study": study_uid, "new_modalities": modalities, "new_sop_classes": sop_classes}
+    _LIST_IN_STUDY.run(connection, values)
 
 
 def _add_series(connection: Connection, first: Parsed, instances: int, now: str) -> None:
     study = study_of(connection, first.series_instance_uid)
     if study is not None:
         require_same_study(first, study)
-    if connection.scalar(_STUDY, {"uid": first.study_instance_uid}) is None:
-        connection.execute(
-            _ADD_STUDY, {"study_instance_uid": first.study_instance_uid, "received": now, **first.study}
-        )
-    connection.execute(
-        _ADD_SERIES,
-        {
-            "series_instance_uid": first.series_instance_uid,
-            "study_instance_uid": first.study_instance_uid,
-            "received": now,
-            "number_of_instances": instances,
-            **first.series,
-        },
-    )
+    if _STUDY.run(connection, {"uid": first.study_instance_uid}).first() is None:
+        study_row = {"study_instance_uid": first.study_instance_uid, "received": now, **_NOTHING_YET, **first.study}
+        _ADD_STUDY.run(connection, study_row)
+    series_row = {
+        "series_instance_uid": first.series_instance_uid,
+        "study_instance_uid": first.study_instance_uid,
+        "received": now,
+        "number_of_instances": instances,
+        **first.series,
+    }
+    _ADD_SERIES.run(connection, series_row)
 
 
 def _instance_row(parsed: Parsed, now: str) -> dict[str, Any]:
@@ -210,7 +218,4 @@ def _list_anew(connection: Connection, study_uids: list[str]) -> None:
         lists[uid][0].add(modality)
         lists[uid][1].add(sop_class)
     for uid, (modalities, sop_classes) in lists.items():
-        connection.execute(
-            _LIST_IN_STUDY,
-            {"study": uid, "new_modalities": _joined("", modalities), "new_sop_classes": _joined("", sop_classes)},
-        )
+        _list(connection, uid, _joined("", modalities), _joined("", sop_classes))

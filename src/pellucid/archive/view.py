@@ -6,7 +6,7 @@ import json
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.orm import Session
 
 from pellucid.archive import query as queries
@@ -106,6 +106,10 @@ class View:
         if row is None:
             return None
         return SeriesSource(acquisition_id=row.acquisition_id, method=row.method, parameters=json.loads(row.parameters))
+
+    def looking(self) -> AbstractContextManager[Connection]:
+        """Like `reading`, without the mapping to objects, which costs more than a short look."""
+        return self._database.looking()
 
     def reading(self) -> AbstractContextManager[Session]:
         """A session that reads; it sees everything, whatever this view does."""
