@@ -12,6 +12,7 @@ import typer
 from typer import Argument, Option
 
 from pellucid import __version__
+from pellucid.cli import dimse
 from pellucid.errors import CancelledError, InvalidInputError, PellucidError
 
 if TYPE_CHECKING:
@@ -178,11 +179,19 @@ def convert(file: File, output: ConvertedOutput) -> None:
 
 
 @app.command()
-def serve(data: DataFolder = None, host: Host = None, port: Port = None) -> None:
+def serve(
+    data: DataFolder = None,
+    host: Host = None,
+    port: Port = None,
+    dimse_port: Annotated[int | None, Option(help="Serve DICOM associations on this port.", min=0, max=65535)] = None,
+    dimse_host: Annotated[str | None, Option(help="The address for them [127.0.0.1].")] = None,
+    aet: Annotated[str | None, Option(help="The AE titles to be called by, with commas [PELLUCID].")] = None,
+) -> None:
     """Start the archive, the viewer and the job server."""
     from pellucid.server import serve as start
 
-    start(_server_settings(data, host, port), ready=lambda address: typer.echo(f"Pellucid is ready: {address}"))
+    settings = _server_settings(data, host, port, dimse_port=dimse_port, dimse_host=dimse_host, aet=aet)
+    start(settings, ready=lambda address: typer.echo(f"Pellucid is ready: {address}"))
 
 
 @app.command()
@@ -192,6 +201,9 @@ def demo(data: DataFolder = None, host: Host = None, port: Port = None) -> None:
     from pellucid.demo import start_with_demonstration
 
     start_with_demonstration(_server_settings(data, host, port), bar)
+
+
+dimse.register(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -206,11 +218,11 @@ def _options(
         os.environ["PELLUCID_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(threads)
 
 
-def _server_settings(data: Path | None, host: str | None, port: int | None) -> ServerSettings:
+def _server_settings(data: Path | None, host: str | None, port: int | None, **more: Any) -> ServerSettings:
     """Settings: what was given here, else the environment, `pellucid.toml` and the defaults."""
     from pellucid.server import Settings
 
-    given: dict[str, Any] = {"data": data, "host": host, "port": port}
+    given: dict[str, Any] = {"data": data, "host": host, "port": port, **more}
     return Settings(**{name: value for name, value in given.items() if value is not None})
 
 

@@ -25,10 +25,14 @@ _RELEASE_S = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Negotiated:
-    """What both sides agreed on; `extended`: SOP Class Extended Negotiation by SOP class, as accepted."""
+    """What both sides agreed on; `extended`: SOP Class Extended Negotiation by SOP class, as accepted.
+
+    `partner_title`: the other side's title, whichever of the two that is.
+    """
 
     calling_title: str
     called_title: str
+    partner_title: str
     contexts: Mapping[int, Context]
     most_bytes: int
     extended: Mapping[str, bytes]
@@ -110,7 +114,7 @@ class Association:
 
     def response(self, message_id: int) -> Message:
         """The next message, which must answer the request `message_id`."""
-        message = self.receive(self.limits.message_s)
+        message = self.receive()
         while message.operation == Operation.C_CANCEL:
             self._cancelled.add(message.command.get("MessageIDBeingRespondedTo", 0))
             message = self.receive(self.limits.message_s)
@@ -177,7 +181,7 @@ class Association:
             sop_class_uid=command.get("AffectedSOPClassUID", ""),
             sop_instance_uid=command.get("AffectedSOPInstanceUID", ""),
             transfer_syntax=context.transfer_syntax,
-            source_title=self.negotiated.calling_title,
+            source_title=self.negotiated.partner_title,
         )
         return DataSink(
             head=head,

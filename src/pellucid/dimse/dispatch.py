@@ -33,7 +33,7 @@ def serve(session: Session, message: Message) -> None:
     if syntax not in SERVICE_CLASSES:
         service = serve_store if message.operation == Operation.C_STORE and message.context.as_scp else None
     else:
-        service = _SERVICES.get((syntax, message.operation))
+        service = _service(syntax, message.operation)
     if service is None or message.is_response:
         message.discard()
         session.answer(message, UNRECOGNIZED_OPERATION, "not for this SOP class")
@@ -41,11 +41,15 @@ def serve(session: Session, message: Message) -> None:
     service(session, message)
 
 
+def _service(syntax: str, operation: int) -> Serve | None:
+    return _SERVICES.get((syntax, Operation(operation))) if operation in set(Operation) else None
+
+
 def _echo(session: Session, message: Message) -> None:
     session.answer(message, SUCCESS)
 
 
-_SERVICES: Mapping[tuple[str, int], Serve] = {
+_SERVICES: Mapping[tuple[str, Operation], Serve] = {
     (VERIFICATION, Operation.C_ECHO): _echo,
     **{(uid, Operation.C_FIND): serve_find for uid in FIND_CLASSES},
     **{(uid, Operation.C_MOVE): serve_move for uid in MOVE_CLASSES},
@@ -58,3 +62,8 @@ _SERVICES: Mapping[tuple[str, int], Serve] = {
     (STORAGE_COMMITMENT, Operation.N_ACTION): commitment.serve_action,
     (STORAGE_COMMITMENT, Operation.N_EVENT_REPORT): commitment.serve_report,
 }
+
+
+def services() -> list[tuple[str, Operation]]:
+    """What is served besides storage: SOP class and operation."""
+    return list(_SERVICES)

@@ -83,6 +83,7 @@ def negotiate(proposal: Proposal, *, private_storage: bool) -> tuple[Negotiated,
     agreed = Negotiated(
         calling_title=proposal.calling_title,
         called_title=proposal.called_title,
+        partner_title=proposal.calling_title,
         contexts=accepted,
         most_bytes=proposal.most_bytes,
         extended={uid: _extended(info) for uid, info in proposal.extended.items() if uid in EXTENDED_CLASSES},

@@ -193,6 +193,7 @@ def _negotiated(peer: Peer, wanted: Sequence[Wanted], content: memoryview) -> Ne
     return Negotiated(
         calling_title=peer.calling_title,
         called_title=peer.title,
+        partner_title=peer.title,
         contexts=contexts,
         most_bytes=primitive.maximum_length_received or 0,
         extended=extended,

@@ -1,0 +1,281 @@
+"""Instances fetched from another application, by C-GET or by C-MOVE to this one, where they are not here yet."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy.orm import Session
+
+from pellucid.access import Permission
+from pellucid.archive import Archive, Stored, StoreRefusedError
+from pellucid.archive.schema import InstanceRow
+from pellucid.dimse.association import Association
+from pellucid.dimse.clients import find
+from pellucid.dimse.command_set import Operation
+from pellucid.dimse.data_set import encode, text
+from pellucid.dimse.listener import Listener, listening_socket
+from pellucid.dimse.messages import Context, Message
+from pellucid.dimse.partners import ApplicationEntity
+from pellucid.dimse.problems import NetworkError
+from pellucid.dimse.query_keys import QUERY_LEVEL
+from pellucid.dimse.requestor import MOST_CONTEXTS, Peer, Wanted, associated, context_for
+from pellucid.dimse.sending_files import Sent, dicom_files
+from pellucid.dimse.service import PENDING, SUCCESS, Doors
+from pellucid.dimse.services import MESSAGE_SYNTAXES, NATIVE_SYNTAXES, STUDY_ROOT_GET, STUDY_ROOT_MOVE
+from pellucid.progress import Progress, no_progress
+
+_STUDY, _SERIES, _INSTANCE, _CLASS = "0020000D", "0020000E", "00080018", "00080016"
+_AT_ONCE = 100
+_COMPRESSED = tuple(
+    f"1.2.840.10008.1.2.{last}"
+    for last in ("4.50", "4.51", "4.70", "4.80", "4.81", "4.90", "4.91", "4.201", "4.203", "5")
+)
+_NEEDED_CONTEXTS = len(NATIVE_SYNTAXES) + len(_COMPRESSED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remote:
+    """An instance at the peer."""
+
+    study: str
+    series: str
+    instance: str
+    sop_class: str
+
+
+@dataclass(kw_only=True)
+class Fetched:
+    """What became of the instances; `failed`: as many were not sent, or could not be kept."""
+
+    fetched: int = 0
+    already_here: int = 0
+    failed: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def remote_instances(peer: Peer, keys: Mapping[str, str]) -> list[Remote]:
+    """The instances of the studies, series or instances that match `keys`, found level by level."""
+    found: list[Remote] = []
+    levels = {"SeriesInstanceUID", "SeriesNumber", "Modality", "SeriesDescription"}
+    studies = {name: value for name, value in keys.items() if name not in levels | {"SOPInstanceUID"}}
+    for study in find(peer, "STUDY", studies, returned=("StudyInstanceUID",)):
+        of_series = {"StudyInstanceUID": text(study, _STUDY), **{n: v for n, v in keys.items() if n in levels}}
+        for series in find(peer, "SERIES", of_series, returned=("SeriesInstanceUID",)):
+            place = {"StudyInstanceUID": text(study, _STUDY), "SeriesInstanceUID": text(series, _SERIES)}
+            if "SOPInstanceUID" in keys:
+                place["SOPInstanceUID"] = keys["SOPInstanceUID"]
+            for image in find(peer, "IMAGE", place, returned=("SOPInstanceUID", "SOPClassUID")):
+                found.append(  # noqa: PERF401 (four loops are no comprehension)
+                    Remote(
+                        study=place["StudyInstanceUID"],
+                        series=place["SeriesInstanceUID"],
+                        instance=text(image, _INSTANCE),
+                        sop_class=text(image, _CLASS),
+                    )
+                )
+    return found
+
+
+def fetch(
+    peer: Peer,
+    keys: Mapping[str, str],
+    target: Folder | Archive,
+    *,
+    move_port: int | None = None,
+    progress: Progress = no_progress,
+) -> Fetched:
+    """Fetch what matches `keys` into a folder or an archive; what is there already is not fetched again.
+
+    By C-GET; with `move_port` by C-MOVE to the calling title, which the peer must know at this port. Raises
+    `NetworkError` where the peer cannot be reached or breaks off.
+    """
+    remote = remote_instances(peer, keys)
+    here = target.instances() if isinstance(target, Folder) else _in_archive(target, remote)
+    missing = [item for item in remote if item.instance not in here]
+    outcome = Fetched(already_here=len(remote) - len(missing))
+
+    def tell(count: int) -> None:
+        progress(min(1.0, count / max(1, len(missing))), f"fetched {count} of {len(missing)}")
+
+    if missing and move_port is None:
+        _get(peer, missing, target, outcome, tell)
+    elif missing and move_port is not None:
+        _move(peer, missing, target, outcome, tell, move_port)
+    return outcome
+
+
+class Folder:
+    """A folder that received files are written into; their names say nothing, their content all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    def instances(self) -> set[str]:
+        """SOP Instance UIDs of what is there."""
+        return {file.sop_instance_uid for file in dicom_files([self.path], Sent())}
+
+    def store(self, source: bytes | Path) -> None:
+        """Write one file, complete or not at all."""
+        name = uuid.uuid4().hex
+        partial = self.path / f".{name}.partial"
+        if isinstance(source, Path):
+            shutil.copyfile(source, partial)
+        else:
+            partial.write_bytes(source)
+        partial.replace(self.path / f"{name}.dcm")
+
+
+def _in_archive(archive: Archive, remote: Iterable[Remote]) -> set[str]:
+    studies = {item.study for item in remote}
+    return {record.sop_instance_uid for study in studies for record in archive.instances(study)}
+
+
+def _get(
+    peer: Peer, missing: Sequence[Remote], target: Folder | Archive, outcome: Fetched, tell: Callable[[int], None]
+) -> None:
+    with TemporaryDirectory(prefix="pellucid-") as folder:
+        for classes in _class_groups(missing):
+            wanted = [Wanted(abstract_syntax=STUDY_ROOT_GET, transfer_syntaxes=MESSAGE_SYNTAXES), *_storage(classes)]
+            with associated(peer, wanted, folder=Path(folder)) as association:
+                context = context_for(association, STUDY_ROOT_GET)
+                for identifier in _identifiers([item for item in missing if item.sop_class in classes]):
+                    _get_some(association, context, identifier, target, outcome, tell)
+
+
+def _get_some(
+    association: Association,
+    context: Context,
+    identifier: Mapping[str, object],
+    target: Folder | Archive,
+    outcome: Fetched,
+    tell: Callable[[int], None],
+) -> None:
+    number = association.next_message_id()
+    command = {
+        "CommandField": Operation.C_GET,
+        "MessageID": number,
+        "AffectedSOPClassUID": STUDY_ROOT_GET,
+        "Priority": 0,
+    }
+    association.send(context, command, encode(identifier, context.transfer_syntax))
+    while True:
+        message = association.receive(association.limits.message_s)
+        if message.is_response:
+            status = message.command.get("Status", SUCCESS)
+            if status == PENDING:
+                continue
+            outcome.failed += message.command.get("NumberOfFailedSuboperations", 0)
+            if status != SUCCESS:
+                outcome.problems.append(f"C-GET ended with status {status:04X}")
+            return
+        association.send(message.context, _keep(message, target, outcome))
+        tell(outcome.fetched)
+
+
+def _keep(message: Message, target: Folder | Archive, outcome: Fetched) -> dict[str, object]:
+    try:
+        if message.too_large:
+            return message.answer(0xA700)
+        target.store(message.data)
+    except StoreRefusedError as error:
+        outcome.problems.append(str(error))
+        return message.answer(int(error.reason))
+    except OSError as error:
+        outcome.problems.append(f"cannot be written ({error.strerror or error})")
+        return message.answer(0xA700)
+    finally:
+        message.discard()
+    outcome.fetched += 1
+    return message.answer(SUCCESS)
+
+
+def _move(
+    peer: Peer,
+    missing: Sequence[Remote],
+    target: Folder | Archive,
+    outcome: Fetched,
+    tell: Callable[[int], None],
+    port: int,
+) -> None:
+    with TemporaryDirectory(prefix="pellucid-") as place, Archive(Path(place)) as receiving:
+
+        def arrived(session: Session, stored: Sequence[Stored]) -> None:
+            for instance in stored:
+                row = session.get_one(InstanceRow, instance.sop_instance_uid)
+                target.store(receiving.objects.path(row.object_sha256))
+                outcome.fetched += 1
+                tell(outcome.fetched)
+
+        receiving.on_store.append(arrived)
+        doors = Doors(archive=receiving, titles=(peer.calling_title,), open_to_loopback=False)
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(peer.host, peer.port)}
+        rule = ApplicationEntity(
+            title="*", permissions=frozenset({Permission.STORE}), addresses=tuple(sorted(addresses))
+        )
+        doors.partners.put(rule)
+        listener = Listener(doors, listening_socket("0.0.0.0", port)).start()  # noqa: S104 (only the peer is served)
+        with closing(listener):
+            _ask_to_move(peer, missing, outcome)
+
+
+def _ask_to_move(peer: Peer, missing: Sequence[Remote], outcome: Fetched) -> None:
+    wanted = [Wanted(abstract_syntax=STUDY_ROOT_MOVE, transfer_syntaxes=MESSAGE_SYNTAXES)]
+    with associated(peer, wanted) as association:
+        context = context_for(association, STUDY_ROOT_MOVE)
+        for identifier in _identifiers(missing):
+            number = association.next_message_id()
+            command = {
+                "CommandField": Operation.C_MOVE,
+                "MessageID": number,
+                "AffectedSOPClassUID": STUDY_ROOT_MOVE,
+                "MoveDestination": peer.calling_title,
+                "Priority": 0,
+            }
+            association.send(context, command, encode(identifier, context.transfer_syntax))
+            answer = association.response(number)
+            while answer.command.get("Status") == PENDING:
+                answer = association.response(number)
+            outcome.failed += answer.command.get("NumberOfFailedSuboperations", 0)
+            if status := answer.command.get("Status", SUCCESS):
+                comment = answer.command.get("ErrorComment", "")
+                outcome.problems.append(f"C-MOVE ended with status {status:04X} {comment}".strip())
+                if not outcome.fetched and status & 0xF000 == 0xA000:
+                    raise NetworkError(outcome.problems[-1])
+
+
+def _class_groups(missing: Iterable[Remote]) -> Iterator[set[str]]:
+    """SOP classes, as many as one association has room for."""
+    classes = sorted({item.sop_class for item in missing})
+    room = (MOST_CONTEXTS - 1) // _NEEDED_CONTEXTS
+    for start in range(0, len(classes), room):
+        yield set(classes[start : start + room])
+
+
+def _storage(classes: Iterable[str]) -> Iterator[Wanted]:
+    """Each transfer syntax by itself, so that the peer can choose for each instance and need not convert."""
+    for sop_class in sorted(classes):
+        for syntax in (*NATIVE_SYNTAXES, *_COMPRESSED):
+            yield Wanted(abstract_syntax=sop_class, transfer_syntaxes=(syntax,), as_scp=True)
+
+
+def _identifiers(items: Sequence[Remote]) -> Iterator[dict[str, object]]:
+    """Retrievals at IMAGE level: series by series, so many instances at once."""
+    series: dict[tuple[str, str], list[str]] = {}
+    for item in items:
+        series.setdefault((item.study, item.series), []).append(item.instance)
+    for (study, series_uid), instances in series.items():
+        for start in range(0, len(instances), _AT_ONCE):
+            yield {
+                QUERY_LEVEL: {"vr": "CS", "Value": ["IMAGE"]},
+                _STUDY: {"vr": "UI", "Value": [study]},
+                _SERIES: {"vr": "UI", "Value": [series_uid]},
+                _INSTANCE: {"vr": "UI", "Value": instances[start : start + _AT_ONCE]},
+            }

@@ -1,0 +1,201 @@
+"""The clients, with pynetdicom and this archive's own listener as partners; through the command line."""
+
+import io
+import json
+import socket
+
+import pydicom
+import pytest
+from tests.archive.samples import SECONDARY_CAPTURE, dicom, uid
+from tests.dimse.conftest import listening
+from tests.dimse.test_retrieving import Receiver
+from tests.dimse.test_worklist import item
+
+from pellucid.archive import Archive
+from pellucid.cli.app import run as pellucid
+from pellucid.dimse.clients import peer_of
+from pellucid.dimse.worklist import Worklist
+from pellucid.errors import InvalidInputError
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "files"
+    (folder / "deeper").mkdir(parents=True)
+    for number in range(1, 4):
+        (folder / f"{number}.dcm").write_bytes(dicom(1, 1, number))
+    (folder / "deeper" / "4").write_bytes(dicom(2, 1, 1, SOPClassUID=SECONDARY_CAPTURE))
+    (folder / "readme.txt").write_text("not DICOM")
+    return folder
+
+
+@pytest.fixture
+def peer(listener):
+    return f"PELLUCID@127.0.0.1:{listener.port}"
+
+
+@pytest.fixture
+def filled(archive):
+    for number in range(1, 4):
+        archive.store(dicom(1, 1, number))
+    archive.store(dicom(1, 2, 1, SOPClassUID=SECONDARY_CAPTURE))
+    archive.store(dicom(2, 1, 1, PatientName="Müller^Jörg"))
+    return archive
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_echo(peer, capsys):
+    assert pellucid(["echo", peer]) == 0
+    assert "PELLUCID answers in" in capsys.readouterr().out
+
+
+def test_nobody_there(capsys):
+    assert pellucid(["echo", f"NOBODY@127.0.0.1:{free_port()}"]) == 1
+    assert "cannot be reached" in capsys.readouterr().err
+
+
+def test_who_refuses_says_why(listener, capsys):
+    assert pellucid(["echo", f"OTHER@127.0.0.1:{listener.port}"]) == 1
+    assert "refused the association: Called AE title not recognised" in capsys.readouterr().err
+
+
+class TestSend:
+    def test_files_and_folders(self, archive, files, peer, capsys):
+        assert pellucid(["send", peer, str(files)]) == 0
+        assert "sent 4, already there 0, failed 0, not DICOM 1" in capsys.readouterr().out
+        (record,) = archive.instances(uid(2))
+        assert archive.fetch(record)[-70:] == (files / "deeper" / "4").read_bytes()[-70:]
+
+    def test_resume(self, archive, files, peer, tmp_path, capsys):
+        state = tmp_path / "state"
+        assert pellucid(["send", peer, str(files / "1.dcm"), "--resume", str(state)]) == 0
+        assert pellucid(["send", peer, str(files), "--resume", str(state)]) == 0
+        assert "sent 3, already there 1" in capsys.readouterr().out
+        assert len(state.read_text().splitlines()) == 4
+
+    def test_skip_what_is_there(self, archive, files, peer, capsys):
+        archive.store(dicom(1, 1, 2))
+        assert pellucid(["send", peer, str(files), "--skip-existing"]) == 0
+        assert "sent 3, already there 1" in capsys.readouterr().out
+
+    def test_failures_are_told(self, archive, files, peer, capsys):
+        archive.store(dicom(1, 1, 2, StudyDescription="another"))
+        assert pellucid(["send", peer, str(files)]) == 1
+        told = capsys.readouterr()
+        assert "sent 3, already there 0, failed 1" in told.out
+        assert "status 0111" in told.err
+
+    def test_to_pynetdicom(self, files, capsys):
+        receiver = Receiver()
+        assert pellucid(["send", f"RECEIVER@127.0.0.1:{receiver.port}", str(files)]) == 0
+        assert receiver.got[uid(1, 1, 3)].pixel_array[0, 0] == 3
+        receiver.server.shutdown()
+
+
+class TestQuery:
+    def test_table_and_json(self, filled, peer, capsys):
+        assert pellucid(["query", peer, "-k", "PatientName=muller*"]) == 0
+        table = capsys.readouterr().out
+        assert "Müller^Jörg" in table
+        assert uid(1) not in table.split()
+        assert pellucid(["query", peer, "--json", "--level", "series", "-k", f"StudyInstanceUID={uid(1)}"]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == 2
+
+    def test_fuzzy(self, filled, peer, capsys):
+        assert pellucid(["query", peer, "--fuzzy", "-k", "PatientName=jor mul", "-r", "PatientID"]) == 0
+        assert "Müller" in capsys.readouterr().out
+
+    def test_wrong_use(self, peer, capsys):
+        assert pellucid(["query", peer, "--level", "frame"]) == 2
+        assert pellucid(["query", peer, "-k", "Nonsense=1"]) == 2
+        assert pellucid(["query", "nowhere"]) == 2
+        assert pellucid(["query", peer, "--level", "image"]) == 1  # refused by the peer: no study named
+        assert "A900" in capsys.readouterr().err
+
+
+class TestFetch:
+    @pytest.mark.parametrize("way", ["get", "move"])
+    def test_into_a_folder_and_again(self, filled, tmp_path, way, capsys):
+        from pellucid.dimse.partners import ApplicationEntity, Partners
+
+        port, target = free_port(), tmp_path / "target"
+        Partners(filled).put(ApplicationEntity(title="FETCHER", host="127.0.0.1", port=port))
+        with listening(filled) as own:
+            command = ["fetch", f"PELLUCID@127.0.0.1:{own.port}", "-k", f"StudyInstanceUID={uid(1)}", "-o", str(target)]
+            command += ["--aet", "FETCHER"] + (["--move", str(port)] if way == "move" else [])
+            assert pellucid(command) == 0
+            assert "fetched 4, already here 0, failed 0" in capsys.readouterr().out
+            next(iter(target.glob("*.dcm"))).unlink()
+            assert pellucid(command) == 0
+            assert "fetched 1, already here 3, failed 0" in capsys.readouterr().out
+        found = [pydicom.dcmread(path) for path in target.glob("*.dcm")]
+        assert sorted(f.SOPInstanceUID for f in found) == sorted([*(uid(1, 1, n) for n in (1, 2, 3)), uid(1, 2, 1)])
+        assert all(f.file_meta.SourceApplicationEntityTitle == "PELLUCID" for f in found)
+
+    def test_into_an_archive(self, filled, peer, tmp_path, capsys):
+        data = tmp_path / "mine"
+        assert pellucid(["fetch", peer, "-k", "PatientID=P1", "--data", str(data)]) == 0
+        with Archive(data) as mine:
+            assert len(mine.instances(uid(1))) == 4
+            (record,) = mine.instances(uid(2))
+            (theirs,) = filled.instances(uid(2))
+            assert pydicom.dcmread(io.BytesIO(mine.fetch(record))) == pydicom.dcmread(io.BytesIO(filled.fetch(theirs)))
+
+    def test_a_destination_that_the_peer_does_not_know(self, filled, peer, tmp_path, capsys):
+        command = ["fetch", peer, "-k", "PatientID=P1", "-o", str(tmp_path / "t"), "--move", str(free_port())]
+        assert pellucid(command) == 1
+        assert "A801" in capsys.readouterr().err
+
+    def test_something_must_be_asked_for(self, peer, capsys):
+        assert pellucid(["fetch", peer]) == 2
+
+
+class TestWorklist:
+    def test_scheduled_here_asked_for_there(self, archive, tmp_path, listener, capsys):
+        file = tmp_path / "step.json"
+        file.write_text(json.dumps(item(1)))
+        data = ["--data", str(archive.folder)]
+        assert pellucid(["schedule", "add", str(file), *data]) == 0
+        step_id = capsys.readouterr().out.strip()
+        assert pellucid(["worklist", f"PELLUCID@127.0.0.1:{listener.port}", "-k", "Modality=CT"]) == 0
+        assert "Doe^Jane" in capsys.readouterr().out
+        assert pellucid(["worklist", f"PELLUCID@127.0.0.1:{listener.port}", "--json", "-k", "Modality=MR"]) == 0
+        assert json.loads(capsys.readouterr().out) == []
+        assert pellucid(["schedule", "list", *data]) == 0
+        assert step_id in capsys.readouterr().out
+        assert pellucid(["schedule", "remove", step_id, *data]) == 0
+        assert Worklist(archive).all() == []
+        assert pellucid(["schedule", "remove", step_id, *data]) == 2
+
+    def test_files_that_are_none(self, tmp_path, archive, capsys):
+        for content in (b"rubbish", b"[]", b"{}", b'{"a": 1}', dicom()):
+            (tmp_path / "file").write_bytes(content)
+            assert pellucid(["schedule", "add", str(tmp_path / "file"), "--data", str(archive.folder)]) == 2
+
+
+def test_application_entities_by_command(archive, listener, capsys):
+    data = ["--data", str(archive.folder)]
+    add = ["ae", "add", "ARCHIVE2", "--host", "127.0.0.1", "--port", str(listener.port), "--may", "find", *data]
+    assert pellucid([*add, "--from", "10.0.0.0/8"]) == 0
+    assert pellucid(["ae", "list", *data]) == 0
+    assert "10.0.0.0/8" in capsys.readouterr().out
+    assert pellucid(["ae", "add", "X", "--may", "everything", *data]) == 2
+    assert pellucid(["ae", "add", "X", "--from", "nowhere", *data]) == 2
+    assert pellucid(["ae", "add", "A" * 17, *data]) == 2
+    assert pellucid(["ae", "remove", "ARCHIVE2", *data]) == 0
+    assert pellucid(["ae", "remove", "ARCHIVE2", *data]) == 2
+
+
+@pytest.mark.parametrize("text", ["", "A@b", "A@b:0", "A@b:99999", "@b:1", "A" * 17 + "@b:1"])
+def test_peers_that_are_none(text):
+    with pytest.raises(InvalidInputError):
+        peer_of(text)
+
+
+def test_peers():
+    assert (peer_of("A B@[::1]:104").host, peer_of("A B@[::1]:104").title) == ("::1", "A B")
