@@ -23,11 +23,15 @@ from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.places import Places
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyProjectRow, StudyRow
 from pellucid.archive.sender import ANYONE, Sender
+from pellucid.archive.transcoding_tables import OriginalRow, TranscodingRow
 from pellucid.archive.unavailable import ArchiveUnavailableError
 from pellucid.archive.view import View, place
 from pellucid.archive.visibility import EVERYTHING, Visible
 from pellucid.archive.workplace import Workplace
 from pellucid.codecs.sandbox import Sandbox
+
+_NAMING = (InstanceRow, AcquisitionRow, OriginalRow)
+"""The tables that name objects."""
 
 StoreListener = Callable[[Session, Sequence[Stored]], None]
 """Called within the transaction that makes new instances visible: what it writes is there if, and only if, they are."""
@@ -110,11 +114,16 @@ class Archive(View):
         )
         with self.writing() as session:
             gone = session.execute(chosen.where(*place(study_uid, series_uid, sop_uid))).all()
+            names = {name for _, name in gone}
             for part in _chunks([uid for uid, _ in gone]):
+                kept = OriginalRow.sop_instance_uid.in_(part)
+                names |= set(session.scalars(select(OriginalRow.object_sha256).where(kept)))
+                session.execute(delete(OriginalRow).where(kept))
+                session.execute(delete(TranscodingRow).where(TranscodingRow.sop_instance_uid.in_(part)))
                 session.execute(delete(InstanceRow).where(InstanceRow.sop_instance_uid.in_(part)))
             recount(session.connection(), [study_uid])
             _delete_empty(session, study_uid)
-        self._remove_unnamed({name for _, name in gone})
+        self._remove_unnamed(names)
         return len(gone)
 
     def delete_acquisition(self, acquisition_id: str) -> bool:
@@ -132,10 +141,7 @@ class Archive(View):
     def verify(self) -> Iterator[str]:
         """Read every object again; one line per object that is missing, damaged, or named by nothing."""
         with self.reading() as session:
-            named = {
-                *session.scalars(select(InstanceRow.object_sha256)),
-                *session.scalars(select(AcquisitionRow.object_sha256)),
-            }
+            named = {name for row in _NAMING for name in session.scalars(select(row.object_sha256))}
         for name in sorted(named):
             try:
                 self.objects.check(name)
@@ -180,10 +186,9 @@ class Archive(View):
         with self.writing() as session:
             for part in _chunks(sorted(names)):
                 kept = {
-                    *session.scalars(select(InstanceRow.object_sha256).where(InstanceRow.object_sha256.in_(part))),
-                    *session.scalars(
-                        select(AcquisitionRow.object_sha256).where(AcquisitionRow.object_sha256.in_(part))
-                    ),
+                    name
+                    for row in _NAMING
+                    for name in session.scalars(select(row.object_sha256).where(row.object_sha256.in_(part)))
                 }
                 for name in part:
                     if name not in kept:
