@@ -67,7 +67,7 @@ class Archive(View):
         self._group = GroupCommit(self.writing)
         self._left: set[str] = set()
         self._left_lock = Lock()
-        self._remove_unnamed(set(unfinished))
+        self.remove_unnamed(set(unfinished))
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +123,7 @@ class Archive(View):
                 session.execute(delete(InstanceRow).where(InstanceRow.sop_instance_uid.in_(part)))
             recount(session.connection(), [study_uid])
             _delete_empty(session, study_uid)
-        self._remove_unnamed(names)
+        self.remove_unnamed(names)
         return len(gone)
 
     def delete_acquisition(self, acquisition_id: str) -> bool:
@@ -135,7 +135,7 @@ class Archive(View):
             name = row.object_sha256
             session.execute(delete(SeriesSourceRow).where(SeriesSourceRow.acquisition_id == acquisition_id))
             session.execute(delete(AcquisitionRow).where(AcquisitionRow.id == acquisition_id))
-        self._remove_unnamed({name})
+        self.remove_unnamed({name})
         return True
 
     def verify(self) -> Iterator[str]:
@@ -168,9 +168,10 @@ class Archive(View):
         names = list(held)
         for name in names:
             self.objects.release(name)
-        self._remove_unnamed(set(names) - set(named))
+        self.remove_unnamed(set(names) - set(named))
 
-    def _remove_unnamed(self, names: set[str]) -> None:
+    def remove_unnamed(self, names: set[str]) -> None:
+        """Remove those of these objects that the index does not name and nobody is storing."""
         with self._left_lock:
             names, self._left = names | self._left, set()
         if not names:

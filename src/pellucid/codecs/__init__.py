@@ -4,9 +4,10 @@
     choose_syntax(stored, accepted)                  # as stored, else a lossless one, never a silent loss
     codec_of(uid).decode(coded, form)                # one frame
 
-The native decoders are to be run in `pellucid.codecs.sandbox` wherever the data came from outside.
+Native decoders run in processes of their own (`pellucid.codecs.sandbox`): data comes from outside.
 """
 
+from pellucid.codecs.comparing import require_same_pixels
 from pellucid.codecs.conversion import Conversion, NotLosslessError
 from pellucid.codecs.frame_codec import FrameCodec, Lossy
 from pellucid.codecs.instance import Instance
@@ -28,6 +29,7 @@ __all__ = [
     "choose_syntax",
     "codec_of",
     "named",
+    "require_same_pixels",
     "syntax_of",
     "transcode",
     "transcode_into",

@@ -106,5 +106,5 @@ Converter = Callable[[Conversion, bytes], bytes]
 
 
 def in_this_process(conversion: Conversion, coded: bytes) -> bytes:
-    """The converter for data that is trusted."""
+    """The converter for data that comes from here."""
     return conversion.of_coded(coded)

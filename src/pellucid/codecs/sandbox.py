@@ -16,6 +16,7 @@ import time
 import weakref
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import IO, Any, Self
 
 from pellucid.codecs.conversion import Conversion, NotLosslessError
@@ -112,6 +113,16 @@ class Sandbox:
             else:
                 self._idle.append(worker)
         self._places.release()
+
+
+@lru_cache(maxsize=1)
+def _shared() -> Sandbox:
+    return Sandbox()
+
+
+def in_sandbox(conversion: Conversion, coded: bytes) -> bytes:
+    """The converter that everyone without a pool of their own shares."""
+    return _shared().convert(conversion, coded)
 
 
 class _WorkerLostError(Exception):

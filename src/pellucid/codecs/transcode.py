@@ -15,7 +15,7 @@ from typing import IO, Any, BinaryIO, cast
 import numpy as np
 
 from pellucid.codecs.changes import MEDIA_SOP_INSTANCE_UID, SOP_INSTANCE_UID, Changes, EmbeddedOverlays, changes
-from pellucid.codecs.conversion import Conversion, Converter, in_this_process
+from pellucid.codecs.conversion import Conversion, Converter
 from pellucid.codecs.elements import (
     PIXEL_DATA,
     SEQUENCE_END,
@@ -30,6 +30,7 @@ from pellucid.codecs.fragments import offset_tables, write_item
 from pellucid.codecs.frame_codec import Lossy
 from pellucid.codecs.instance import EXTENDED_LENGTHS, EXTENDED_OFFSETS, Instance
 from pellucid.codecs.pixel_form import Limits, PixelForm
+from pellucid.codecs.sandbox import in_sandbox
 from pellucid.codecs.syntaxes import DEFLATED, EXPLICIT, Kind, Syntax, require_known
 from pellucid.codecs.table import CODECS, codec_of
 from pellucid.errors import UnsupportedError
@@ -43,14 +44,14 @@ _IN_ADVANCE = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to transcode: `lossy` allows loss and says how much. `converter` decodes where data cannot be trusted.
+    """How to transcode: `lossy` allows loss and says how much. `converter` decodes, in a process of its own by default.
 
     `parallel`: frames at the same time; memory is a few frames for each.
     """
 
     lossy: Lossy | None = None
     limits: Limits = field(default_factory=Limits)
-    converter: Converter = in_this_process
+    converter: Converter = in_sandbox
     parallel: int = 1
     progress: Progress = no_progress
 
