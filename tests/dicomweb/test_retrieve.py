@@ -107,8 +107,19 @@ def test_without_a_transfer_syntax_everything_is_explicit_little_endian(client, 
         archive.delete(uid(5))
 
 
-def test_another_transfer_syntax_is_406(client):
-    response = client.get(INSTANCE, headers={"accept": "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.90"})
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5"])
+def test_another_transfer_syntax_without_loss(client, syntax):
+    response = client.get(INSTANCE, headers={"accept": f"application/dicom; transfer-syntax={syntax}"})
+    assert response.headers["content-type"] == f"application/dicom; transfer-syntax={syntax}"
+    got = pydicom.dcmread(io.BytesIO(response.content))
+    assert got.file_meta.TransferSyntaxUID == syntax
+    stored = client.get(f"{INSTANCE}/frames/1", headers={"accept": "application/octet-stream"})
+    assert got.pixel_array.tobytes() == stored.content
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.102", "1.2.3"])
+def test_a_transfer_syntax_that_cannot_be_is_406(client, syntax):
+    response = client.get(INSTANCE, headers={"accept": f"application/dicom; transfer-syntax={syntax}"})
     assert response.status_code == 406
     assert "transfer-syntax=*" in response.json()["detail"]
 

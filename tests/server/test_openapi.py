@@ -180,6 +180,9 @@ class Requests:
     def store_400(self, method, path):
         return self.send(method, self.at(path), headers={"content-type": "multipart/related"})
 
+    def store_406(self, method, path):
+        return self.get_406(method, path)
+
     def store_413(self, method, path):
         return self.store(path, bytes(2_100_000))
 

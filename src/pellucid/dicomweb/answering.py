@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from pellucid.access import LOCAL, Caller, PermissionDeniedError
-from pellucid.archive import ObjectDamagedError
+from pellucid.archive import ArchiveUnavailableError, ObjectDamagedError
 from pellucid.dicomweb.accept import MediaRange, accepted
 from pellucid.dicomweb.problems import PROBLEM_JSON, RequestError
 from pellucid.errors import InvalidInputError
@@ -45,6 +45,8 @@ async def answered(handle: Callable[[Request], Response | Awaitable[Response]], 
         return problem(RequestError(403, str(error)))
     except InvalidInputError as error:
         return problem(RequestError(400, str(error)))
+    except ArchiveUnavailableError as error:
+        return problem(RequestError(503, str(error), {"Retry-After": "10"}))
     except ObjectDamagedError as error:
         log.error("%s", error)
         return problem(RequestError(500, str(error)))

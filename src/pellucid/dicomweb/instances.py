@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
 
-import pydicom
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from pellucid.access import Permission
 from pellucid.archive import InstanceRecord, View
-from pellucid.archive.dicom_json import UNREADABLE, little_endian
-from pellucid.archive.metadata import NATIVE_SYNTAXES, quiet_pydicom
+from pellucid.codecs.syntaxes import SYNTAXES, syntax_of
 from pellucid.dicomweb.accept import ANY, MediaRange, not_acceptable
 from pellucid.dicomweb.answering import base_of, ranges_of
 from pellucid.dicomweb.context import Context
@@ -23,11 +23,12 @@ from pellucid.dicomweb.problems import RequestError
 from pellucid.dicomweb.related import related
 from pellucid.dicomweb.representation import Body, entity_tag, http_date, respond
 from pellucid.dicomweb.resource import DICOM, INSTANCE, MULTIPART, SERIES, STUDY, Answer, Resource
+from pellucid.errors import InvalidInputError, UnsupportedError
 
 ZIP = "application/zip"
 EXPLICIT = str(ExplicitVRLittleEndian)
-_VERIFIED = 64 << 20
-"""Up to this size the checksum is compared before the first byte is sent [byte]."""
+_IN_MEMORY = 64 << 20
+"""Up to this size an instance is held in memory, and its checksum compared before the first byte is sent [byte]."""
 
 
 def instances(context: Context, request: Request) -> Response:
@@ -39,7 +40,7 @@ def instances(context: Context, request: Request) -> Response:
         if wanted.part == ZIP:
             headers = {"Content-Disposition": 'attachment; filename="study.zip"'}
             return StreamingResponse(_zipped(view, records, wanted), headers=headers, media_type=ZIP)
-        syntax = _syntax(wanted, records)
+        syntax = _syntax(view, wanted, records)
         if syntax is None:
             continue
         if not wanted.multipart:
@@ -47,7 +48,7 @@ def instances(context: Context, request: Request) -> Response:
         bodies = (instance(view, record, syntax, base_of(request)) for record in records)
         return related(DICOM, (Part(body.media_type, body, body.location) for body in bodies))
     raise not_acceptable(
-        f'{MULTIPART}; type="{DICOM}" in Explicit VR Little Endian or, with transfer-syntax=*, as stored, or {ZIP}'
+        f'{MULTIPART}; type="{DICOM}" in a transfer syntax without loss or, with transfer-syntax=*, as stored, or {ZIP}'
     )
 
 
@@ -70,23 +71,56 @@ def instance(view: View, record: InstanceRecord, syntax: str, base: str) -> Body
 
 
 def _bytes(view: View, record: InstanceRecord, syntax: str) -> tuple[int, Callable[[int, int], bytes]]:
-    """Size, and a function that reads a part; what is given as stored and large is never in memory as a whole."""
-    if syntax == record.transfer_syntax_uid and record.object_size > _VERIFIED:
+    """Size, and a function that reads a part; what is large is never in memory as a whole."""
+    if syntax != record.transfer_syntax_uid:
+        made = _Transcoded(view, record, syntax)
+        return made.size, made.read
+    if record.object_size > _IN_MEMORY:
         return record.object_size, lambda start, length: view.objects.get_range(record.object_sha256, start, length)
     data = view.fetch(record)
-    if syntax != record.transfer_syntax_uid:
-        data = _explicit_little_endian(data, record)
     return len(data), lambda start, length: data[start : start + length]
 
 
-def _syntax(wanted: MediaRange, records: list[InstanceRecord]) -> str | None:
+class _Transcoded:
+    """An instance in another transfer syntax: in memory, a large one in a file that goes when nobody needs it."""
+
+    def __init__(self, view: View, record: InstanceRecord, syntax: str) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        try:
+            view.frames.write(cast("BinaryIO", self._file), record, syntax)
+        except (InvalidInputError, UnsupportedError) as error:
+            names = UID(record.transfer_syntax_uid).name, UID(syntax).name
+            text = f"stored as {names[0]}, cannot be given as {names[1]} ({error}); ask for transfer-syntax=*"
+            raise RequestError(406, text) from error
+        self.size = self._file.tell()
+
+    def read(self, start: int, length: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(length)
+
+    def __del__(self) -> None:
+        self._file.close()
+
+
+def _syntax(view: View, wanted: MediaRange, records: list[InstanceRecord]) -> str | None:
     """The transfer syntax for one alternative, or None where it cannot be given."""
     if not wanted.allows(DICOM) or (not wanted.multipart and len(records) > 1):
         return None
     syntax = wanted.transfer_syntax or EXPLICIT
-    if syntax not in (ANY, EXPLICIT) and any(record.transfer_syntax_uid != syntax for record in records):
+    if syntax in (ANY, EXPLICIT):
+        return syntax
+    if syntax not in SYNTAXES or any(_refuses(view, record, syntax) for record in records):
         return None
     return syntax
+
+
+def _refuses(view: View, record: InstanceRecord, syntax: str) -> bool:
+    if not record.pixel_tag:  # without pixels there is nothing that a codec could change
+        return not syntax_of(syntax).native
+    try:
+        return view.frames.refusal(record, syntax) is not None
+    except (InvalidInputError, UnsupportedError):
+        return True
 
 
 def _zipped(view: View, records: list[InstanceRecord], wanted: MediaRange) -> Iterator[bytes]:
@@ -121,33 +155,6 @@ class _Growing(io.RawIOBase):
     def taken(self) -> bytes:
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
-
-
-def _explicit_little_endian(data: bytes, record: InstanceRecord) -> bytes:
-    """The instance in the default transfer syntax; its pixels decompressed."""
-    try:
-        with quiet_pydicom():
-            dataset = pydicom.dcmread(io.BytesIO(data))
-            if record.transfer_syntax_uid not in NATIVE_SYNTAXES and record.pixel_tag:
-                dataset.decompress(generate_instance_uid=False)
-            elif record.transfer_syntax_uid == ExplicitVRBigEndian:
-                _swap(dataset)
-            dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-            target = io.BytesIO()
-            pydicom.dcmwrite(target, dataset, implicit_vr=False, little_endian=True, enforce_file_format=True)
-    except (*UNREADABLE, RuntimeError) as error:
-        name = UID(record.transfer_syntax_uid).name
-        raise RequestError(
-            406, f"stored as {name}, cannot be given as Explicit VR Little Endian; ask for transfer-syntax=*"
-        ) from error
-    return target.getvalue()
-
-
-def _swap(dataset: pydicom.Dataset) -> None:
-    """Pydicom writes the bytes of OW and its like as they are: turn them from big to little endian."""
-    for element in dataset.iterall():
-        if element.VR in ("OW", "OF", "OL", "OD", "OV") and element.value:
-            element.value = little_endian(element)
 
 
 def _resource(path: str, level: str) -> Resource:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from pellucid.access import Permission
-from pellucid.archive import Archive, FailureReason, Stored, StoreRefusedError
-from pellucid.dicomweb.answering import base_of, caller_of, warning
+from pellucid.archive import Batch, FailureReason, Stored, StoreRefusedError
+from pellucid.dicomweb.accept import MediaRange, not_acceptable
+from pellucid.dicomweb.answering import base_of, caller_of, ranges_of, warning
+from pellucid.dicomweb.composing import BulkParts, compose, data_sets, text_of
 from pellucid.dicomweb.context import Context
+from pellucid.dicomweb.dicom_xml import to_xml
 from pellucid.dicomweb.limits import StoreLimits
 from pellucid.dicomweb.multipart import MultipartReader, ReceivedPart, boundary_of
 from pellucid.dicomweb.problems import RequestError
-from pellucid.dicomweb.resource import DICOM, DICOM_JSON, MULTIPART, STUDY, Answer, Resource
+from pellucid.dicomweb.resource import DICOM, DICOM_JSON, DICOM_XML, MULTIPART, STUDY, Answer, Resource
+
+METADATA = (DICOM_JSON, DICOM_XML)
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -35,23 +42,27 @@ async def store(context: Context, request: Request) -> Response:
     archive, study_uid = context.archive, request.path_params.get("study")
     folder = Path(await run_in_threadpool(tempfile.mkdtemp, prefix="store-", dir=archive.incoming))
     try:
+        form = answer_form(ranges_of(request))
         parts = await _receive(folder, context.limits, request.headers.get("content-type", ""), request.stream())
-        outcome = await run_in_threadpool(_store_all, archive, parts, study_uid)
+        outcome = await run_in_threadpool(_store_all, context, parts, study_uid)
     finally:
         await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
     studies = {stored.study_instance_uid for stored in outcome.stored}
     context.audit(request, "DICOM Instances Transferred", "C", studies, instances=len(outcome.stored))
-    return _response(outcome, study_uid, base_of(request))
+    return _response(outcome, study_uid, base_of(request), form)
 
 
 async def _receive(
     folder: Path, limits: StoreLimits, content_type: str, body: AsyncIterator[bytes]
 ) -> list[ReceivedPart]:
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == DICOM:
-        return [await _receive_one(folder / "000000", limits.part_bytes, body)]
-    if kind != "multipart/related":
-        raise RequestError(415, f'Content-Type is {kind or "missing"}; expected multipart/related; type="{DICOM}"')
+    if kind in (DICOM, *METADATA):
+        part = await _receive_one(folder / "000000", limits.part_bytes, body)
+        part.headers["content-type"] = content_type
+        return [part]
+    if kind != MULTIPART:
+        expected = ", ".join(f'{MULTIPART}; type="{media}"' for media in (DICOM, *METADATA))
+        raise RequestError(415, f"Content-Type is {kind or 'missing'}; expected {expected}")
     reader = MultipartReader(
         boundary_of(content_type),
         folder,
@@ -60,7 +71,7 @@ async def _receive(
         parts=limits.parts,
     )
     try:
-        async for piece in body:
+        async for piece in _larger(body):
             await run_in_threadpool(reader.feed, piece)
         parts = reader.finish()
     finally:
@@ -68,7 +79,7 @@ async def _receive(
     if not parts:
         raise RequestError(400, "the request has no parts")
     wrong = next((part for part in parts if part.content_type not in (DICOM, "")), None)
-    if wrong is not None:
+    if wrong is not None and not any(part.content_type in METADATA for part in parts):
         raise RequestError(415, f"a part is {wrong.content_type}; expected {DICOM}")
     return parts
 
@@ -77,7 +88,7 @@ async def _receive_one(file: Path, limit: int, body: AsyncIterator[bytes]) -> Re
     part = ReceivedPart(file=file)
     try:
         with file.open("wb") as target:
-            async for piece in body:
+            async for piece in _larger(body):
                 part.size += len(piece)
                 if part.size > limit:
                     raise RequestError(413, f"the object is larger than {limit} bytes")
@@ -87,18 +98,63 @@ async def _receive_one(file: Path, limit: int, body: AsyncIterator[bytes]) -> Re
     return part
 
 
-def _store_all(archive: Archive, parts: list[ReceivedPart], study_uid: str | None) -> _Outcome:
+async def _larger(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The body in pieces of at least 1 MiB: each costs a change of thread."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in body:
+        pieces.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+    if pieces:
+        yield b"".join(pieces)
+
+
+def _store_all(context: Context, parts: list[ReceivedPart], study_uid: str | None) -> _Outcome:
+    """Store files as they came, and those made of metadata and bulk data."""
     outcome = _Outcome([], [])
-    with archive.batch() as batch:
+    metadata = [part for part in parts if part.content_type in METADATA]
+    found = [(part, data_sets(part, context.limits.metadata_bytes)) for part in metadata]
+    with context.archive.batch() as batch:
         for part in parts:
-            try:
-                outcome.stored.append(batch.store(part.file, study_uid=study_uid))
-            except StoreRefusedError as error:
-                outcome.refused.append(error)
+            if part.content_type in (DICOM, ""):
+                _store_one(batch, part.file, study_uid, outcome)
+        bulk = BulkParts.of([p for p in parts if p.content_type not in (DICOM, *METADATA)], context.limits.bulk_bytes)
+        for part, data in ((part, data) for part, several in found for data in several):
+            made = part.file.with_suffix(".dcm")
+            _store_one(batch, partial(compose, data, bulk, made), study_uid, outcome, data)
+            made.unlink(missing_ok=True)
     return outcome
 
 
-def _response(outcome: _Outcome, study_uid: str | None, base: str) -> Response:
+def _store_one(
+    batch: Batch,
+    file: Path | Callable[[], Path],
+    study_uid: str | None,
+    outcome: _Outcome,
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    """Store a file, or the one that is made of `data`, whose identifiers say what was refused."""
+    try:
+        outcome.stored.append(batch.store(file if isinstance(file, Path) else file(), study_uid=study_uid))
+    except StoreRefusedError as error:
+        if data is not None and not error.sop_instance_uid:
+            error.sop_class_uid, error.sop_instance_uid = text_of(data, "00080016"), text_of(data, "00080018")
+        outcome.refused.append(error)
+
+
+def answer_form(ranges: list[MediaRange]) -> str:
+    """The media type of a single data set in an answer: JSON or XML."""
+    for wanted in ranges:
+        for media in (DICOM_JSON, DICOM_XML):
+            if wanted.allows(media) or (wanted.part == "application/json" and media == DICOM_JSON):
+                return media
+    raise not_acceptable(f"{DICOM_JSON} or {DICOM_XML}")
+
+
+def _response(outcome: _Outcome, study_uid: str | None, base: str, form: str) -> Response:
     content: dict[str, Any] = {}
     studies = {stored.study_instance_uid for stored in outcome.stored}
     if study_uid or len(studies) == 1:
@@ -112,7 +168,10 @@ def _response(outcome: _Outcome, study_uid: str | None, base: str) -> Response:
     if others:
         content["0008119A"] = {"vr": "SQ", "Value": [{"00081197": _reason(error.reason)} for error in others]}
     status = 200 if not outcome.refused else 202 if outcome.stored else 409
-    return JSONResponse(content, status, warning(map(str, outcome.refused[:1])), media_type=DICOM_JSON)
+    headers = warning(map(str, outcome.refused[:1]))
+    if form == DICOM_XML:
+        return Response(to_xml(content), status, headers, media_type=DICOM_XML)
+    return JSONResponse(content, status, headers, media_type=DICOM_JSON)
 
 
 def _referenced(stored: Stored, base: str) -> dict[str, Any]:
@@ -145,12 +204,13 @@ def _resource(path: str, text: str) -> Resource:
         handler=store,
         permission=Permission.STORE,
         answers={
-            200: Answer("All are stored", (DICOM_JSON,), "DicomObject"),
-            202: Answer("Some are refused, with the reasons of PS3.18 table I.2-2", (DICOM_JSON,), "DicomObject"),
-            409: Answer("All are refused, with the reasons", (DICOM_JSON,), "DicomObject"),
+            200: Answer("All are stored", METADATA, "DicomObject"),
+            202: Answer("Some are refused, with the reasons of PS3.18 table I.2-2", METADATA, "DicomObject"),
+            409: Answer("All are refused, with the reasons", METADATA, "DicomObject"),
         },
-        body=(f'{MULTIPART}; type="{DICOM}"', DICOM),
-        problems=(400, 413, 415, 507),
+        query={"accept": ("string", "Media type; instead of the header")},
+        body=(*(f'{MULTIPART}; type="{media}"' for media in (DICOM, *METADATA)), DICOM, *METADATA),
+        problems=(400, 406, 413, 415, 507),
     )
 
 
