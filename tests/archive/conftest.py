@@ -1,12 +1,10 @@
-"""Empty archives: with SQLite and with PostgreSQL, with objects in a folder and in a bucket."""
+"""An empty archive."""
 
 import shutil
 
 import pytest
-from tests.archive.buckets import BucketServer
-from tests.archive.postgresql import Cluster
 
-from pellucid.archive import Archive, Places
+from pellucid.archive import Archive
 
 
 @pytest.fixture(scope="session")
@@ -21,33 +19,3 @@ def empty(tmp_path_factory):
 def archive(tmp_path, empty):
     with Archive(shutil.copytree(empty, tmp_path / "archive")) as opened:
         yield opened
-
-
-@pytest.fixture(scope="session")
-def cluster():
-    started = Cluster()
-    yield started
-    started.close()
-
-
-@pytest.fixture(scope="session")
-def new_database(cluster, tmp_path_factory):
-    """Call for the URL of a database with the tables, and nothing in them."""
-    template = cluster.new_database()
-    Archive(tmp_path_factory.mktemp("template"), places=Places(database=template)).close()
-    return lambda: cluster.new_database(f"--template={template.rpartition('/')[2]}")
-
-
-@pytest.fixture(scope="session")
-def bucket_server():
-    started = BucketServer()
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def bucket(bucket_server, monkeypatch):
-    """The URL of an empty bucket; the environment says where it is."""
-    for name, value in bucket_server.environment.items():
-        monkeypatch.setenv(name, value)
-    return bucket_server.new_bucket()

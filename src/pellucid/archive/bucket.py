@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -146,7 +147,7 @@ class _RangedFile(io.RawIOBase):
     """An object as a file that is read by ranges."""
 
     def __init__(self, objects: BucketObjects, name: str, size: int) -> None:
-        self._objects, self._name, self._size, self._position = objects, name, size, 0
+        self._objects, self.name, self._size, self._position = objects, name, size, 0
 
     def readable(self) -> bool:
         return True
@@ -163,22 +164,20 @@ class _RangedFile(io.RawIOBase):
         length = min(len(buffer), self._size - self._position)
         if length <= 0:
             return 0
-        buffer[:length] = self._objects.get_range(self._name, self._position, length)
+        buffer[:length] = self._objects.get_range(self.name, self._position, length)
         self._position += length
         return length
 
 
 def _opened(url: str) -> S3Store:
-    seconds = timedelta
+    client = {
+        "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
+        "timeout": timedelta(seconds=_REQUEST_SECONDS),
+        "allow_http": os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"),
+    }
+    retry = {"max_retries": _MOST_RETRIES, "retry_timeout": timedelta(seconds=_RETRY_SECONDS)}
     try:
-        return S3Store.from_url(
-            url,
-            client_options=cast(
-                "Any",
-                {"connect_timeout": seconds(seconds=_CONNECT_SECONDS), "timeout": seconds(seconds=_REQUEST_SECONDS)},
-            ),
-            retry_config=cast("Any", {"max_retries": _MOST_RETRIES, "retry_timeout": seconds(seconds=_RETRY_SECONDS)}),
-        )
+        return S3Store.from_url(url, client_options=cast("Any", client), retry_config=cast("Any", retry))
     except (BaseError, ValueError) as error:
         raise InvalidInputError(
             f"{url} cannot be opened ({type(error).__name__}); expected s3://bucket/prefix", field="setting objects"

@@ -21,16 +21,19 @@ class Places:
     objects: str = ""
     copies_bytes: int = 8 << 30
 
+    def __post_init__(self) -> None:
+        """Raises `InvalidInputError` where the place of the objects is none that is known."""
+        if self.objects and not self.objects.startswith("s3://"):
+            raise InvalidInputError(f"is {self.objects!r}; expected s3://bucket/prefix", field="setting objects")
+
     def index(self, folder: Path) -> Path | str:
         """What the database is opened with."""
         return self.database or folder / "index.sqlite"
 
     def open_objects(self, folder: Path, workplace: Workplace) -> Objects:
-        """The objects; raises `InvalidInputError` where the place is none that is known."""
+        """The objects."""
         if not self.objects:
             return Objects(folder / "objects", workplace)
-        if not self.objects.startswith("s3://"):
-            raise InvalidInputError(f"is {self.objects!r}; expected s3://bucket/prefix", field="setting objects")
         from pellucid.archive.bucket import BucketObjects
         from pellucid.archive.local_copies import LocalCopies
 

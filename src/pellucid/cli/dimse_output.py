@@ -26,9 +26,10 @@ def archive_in(data: Path | None) -> Iterator[Archive]:
     from pellucid.archive import Archive
     from pellucid.server import Settings
 
-    folder = data or Settings().data
+    settings = Settings()
+    folder = data or settings.data
     try:
-        opened = Archive(folder)
+        opened = Archive(folder, places=settings.places())
     except OSError as error:
         raise InvalidInputError(f"cannot be opened ({error.strerror or error})", file=folder) from error
     with opened as archive:

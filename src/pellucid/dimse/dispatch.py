@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pellucid.archive import ArchiveUnavailableError, FailureReason
 from pellucid.dimse import commitment, normalized_service
 from pellucid.dimse.command_set import Operation
 from pellucid.dimse.find_service import serve_find
@@ -38,7 +39,11 @@ def serve(session: Session, message: Message) -> None:
         message.discard()
         session.answer(message, UNRECOGNIZED_OPERATION, "not for this SOP class")
         return
-    service(session, message)
+    try:
+        service(session, message)
+    except ArchiveUnavailableError as error:
+        message.discard()
+        session.answer(message, FailureReason.OUT_OF_RESOURCES, str(error)[:64])
 
 
 def _service(syntax: str, operation: int) -> Serve | None:

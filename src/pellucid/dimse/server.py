@@ -17,7 +17,6 @@ from typing import Any
 
 from pellucid.access import AuditSink
 from pellucid.archive import Archive
-from pellucid.archive.archive import Limits
 from pellucid.dimse.delivering import Deliverer
 from pellucid.dimse.limits import NetworkLimits
 from pellucid.dimse.listener import Listener, listening_socket
@@ -111,11 +110,12 @@ class DimseServer:
         spawning = multiprocessing.get_context("spawn")
         self._stopping = spawning.Event()
         started = []
+        opened_as = {"limits": self._archive.limits, "places": self._archive.places}
         for number in range(settings.processes):
             ready, count = spawning.Event(), spawning.Value("i", 0)
             process = spawning.Process(
                 target=_serve_in_process,
-                args=(self._archive.folder, self._archive.limits, settings, self._socket, self._stopping, ready, count),
+                args=(self._archive.folder, opened_as, settings, self._socket, self._stopping, ready, count),
                 name=f"pellucid dimse {number}",
                 daemon=True,
             )
@@ -155,7 +155,7 @@ def start_deliveries(archive: Archive, settings: DimseSettings) -> Deliverer:
 
 def _serve_in_process(
     folder: Path,
-    limits: Limits,
+    opened_as: dict[str, Any],
     settings: DimseSettings,
     listening: socket.socket,
     stopping: Event,
@@ -167,7 +167,7 @@ def _serve_in_process(
     logging.basicConfig(level=logging.WARNING)
     listening.setblocking(False)
     with ExitStack() as opened:
-        archive = opened.enter_context(Archive(folder, limits=limits))
+        archive = opened.enter_context(Archive(folder, **opened_as))
         archive.on_store.append(route_new_instances)
         tls = settings.tls.for_listening() if settings.tls else None
         listener = Listener(settings.doors(archive), listening, tls).start()

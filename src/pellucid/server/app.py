@@ -12,7 +12,7 @@ from starlette.routing import Mount
 
 from pellucid import __version__, jpip
 from pellucid.access import PermissionDeniedError
-from pellucid.archive import ObjectDamagedError
+from pellucid.archive import ArchiveUnavailableError, ObjectDamagedError
 from pellucid.dicomweb import StoreLimits, routes
 from pellucid.errors import InvalidInputError
 from pellucid.server.api import api
@@ -60,6 +60,7 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
     app.add_exception_handler(PermissionDeniedError, _not_allowed)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(ObjectDamagedError, _damaged)
+    app.add_exception_handler(ArchiveUnavailableError, _unavailable)
     app.include_router(operations_api(opened, metrics))
     app.include_router(api(opened))
     limits = StoreLimits(
@@ -84,6 +85,11 @@ async def _invalid_request(_request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     lines = [f"{'.'.join(str(part) for part in p['loc'][1:]) or 'body'}: {p['msg']}" for p in problems]
     return JSONResponse({"detail": "; ".join(lines)}, 422)
+
+
+async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
+    log_without_values(error)
+    return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "10"})
 
 
 async def _damaged(_request: Request, error: Exception) -> JSONResponse:

@@ -11,13 +11,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pellucid import container
+from pellucid import __version__, container
+from pellucid.access import LOCAL
+from pellucid.access.audit_export import Background
 from pellucid.acquisition import Acquisition
-from pellucid.archive import AcquisitionLabel, Archive, Batch, Query, Stored, StoreRefusedError
+from pellucid.archive import ANYONE, AcquisitionLabel, Archive, Batch, Query, Sender, Stored, StoreRefusedError
 from pellucid.archive.archive import Limits
 from pellucid.errors import InvalidInputError
 from pellucid.image import Image
 from pellucid.modality import Method, all_modalities
+from pellucid.server.entrance import doorkeeper, export_audit
 from pellucid.server.job_memory import JobMemory
 from pellucid.server.jobs import JobRunner
 from pellucid.server.raw_details import DetailsCache
@@ -130,15 +133,19 @@ class Platform:
         self.archive = archive
         self.jobs = jobs
         self.settings = settings
+        self.keeper = doorkeeper(archive, settings)
         self.details = DetailsCache(self.acquisition)
         self.storage = Storage(archive)
+        self._audit_export: Background | None = None
         self.association_counts: list[Callable[[], int]] = []
 
     @classmethod
     def open(cls, settings: Settings) -> Platform:
         """The platform of `settings.data`, which is made where it is absent."""
         try:
-            archive = Archive(settings.data, limits=Limits(instance_bytes=settings.instance_bytes))
+            archive = Archive(
+                settings.data, limits=Limits(instance_bytes=settings.instance_bytes), places=settings.places()
+            )
         except OSError as error:
             raise InvalidInputError(
                 f"cannot be used as the data folder ({error.strerror or error})", file=settings.data
@@ -152,22 +159,31 @@ class Platform:
     def start(self) -> None:
         """Start working on jobs, and load the modalities, which takes seconds, before someone waits for them."""
         self.jobs.start()
+        self._audit_export = export_audit(self.settings, self.keeper.trail)
+        self._note("Application Start")
         threading.Thread(target=_load_modalities, name="load modalities", daemon=True).start()
 
     def close(self) -> None:
         """Stop jobs and close the archive."""
         self.jobs.stop()
         self.jobs.join(self.settings.grace_seconds)
+        if self._audit_export is not None:
+            self._note("Application Stop")
+            self._audit_export.stop()
+        self.keeper.close()
         self.archive.close()
+
+    def _note(self, kind: str) -> None:
+        self.keeper.note(LOCAL, "Application Activity", kind, subject=f"pellucid {__version__}")
 
     def open_associations(self) -> int:
         """How many DICOM associations are being served."""
         return sum(count() for count in self.association_counts)
 
     @contextmanager
-    def deposit(self) -> Iterator[Deposit]:
+    def deposit(self, sender: Sender = ANYONE) -> Iterator[Deposit]:
         """Store things together: all when the block ends, none where it raises."""
-        with self.archive.batch() as batch:
+        with self.archive.batch(sender) as batch:
             yield Deposit(self.archive, batch)
 
     def add_acquisition(self, raw: Acquisition) -> str:

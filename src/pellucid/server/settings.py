@@ -9,17 +9,21 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from pellucid.archive.places import Places
 from pellucid.errors import InvalidInputError
+from pellucid.server.access_settings import AccessSettings
 from pellucid.server.logs import LogFormat, LogLevel
 
 _FILE = "pellucid.toml"
 Bytes = Annotated[int, Field(gt=0)]
 
 
-class Settings(BaseSettings):
-    """How the server runs.
+class Settings(BaseSettings, AccessSettings):
+    """How the server runs; who may come in: see `AccessSettings`.
 
-    `data`: folder of the archive; everything the server writes is in it. `host`, `port`: where it listens.
+    `data`: folder of the archive; everything the server writes is in it. `database`: a PostgreSQL URL for the index
+    (none: SQLite in the folder). `objects`: s3://bucket/prefix for the objects (none: the folder); `copies_bytes`:
+    how much of what lies in a bucket is kept in the folder too. `host`, `port`: where it listens.
     `upload_bytes`: largest upload, and what a zip file may expand to [byte]; `upload_files`: most files of one
     upload, those in zip files counted. `instance_bytes`: largest DICOM file [byte]. `job_workers`: long jobs
     at the same time. `job_history`: ended jobs that are remembered. `minimum_free_bytes`: with less room left for
@@ -31,9 +35,12 @@ class Settings(BaseSettings):
     `dimse_authorities`: PEM files for TLS; `dimse_require_certificate`: only partners with one are served.
     """
 
-    model_config = SettingsConfigDict(env_prefix="PELLUCID_", toml_file=_FILE, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PELLUCID_", env_nested_delimiter="__", toml_file=_FILE, extra="ignore", frozen=True)
 
     data: Path = Path("pellucid-data")
+    database: str = ""
+    objects: str = ""
+    copies_bytes: Bytes = 8 << 30
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8470
     upload_bytes: Bytes = 16 << 30
@@ -55,6 +62,10 @@ class Settings(BaseSettings):
     dimse_key: Path | None = None
     dimse_authorities: Path | None = None
     dimse_require_certificate: bool = False
+
+    def places(self) -> Places:
+        """Where the archive keeps its index and its objects."""
+        return Places(database=self.database, objects=self.objects, copies_bytes=self.copies_bytes)
 
     def __init__(self, **values: Any) -> None:
         """Raises `InvalidInputError` naming the setting that cannot be used, or the file that cannot be read."""
