@@ -11,7 +11,8 @@ from tests.archive.samples import dataset, dicom, file_bytes, uid
 
 from pellucid.archive import Archive, Query, StoreRefusedError
 from pellucid.archive.transcoding import ChangedMeanwhileError, Transcoder
-from pellucid.archive.transcoding_queue import TranscodingQueue, TranscodingRule
+from pellucid.archive.transcoding_queue import TranscodingQueue
+from pellucid.archive.transcoding_rules import TranscodingRule
 from pellucid.archive.transcoding_tables import TranscodingRow
 from pellucid.codecs import NotLosslessError, named, require_same_pixels, transcode
 from pellucid.errors import CancelledError, InvalidInputError, UnsupportedError
@@ -137,9 +138,14 @@ def test_an_instance_deleted_meanwhile_stays_deleted(archive, monkeypatch):
         Transcoder(archive).transcode(uid(1, 1, 1), HTJ2K)
 
 
-def test_rules_for_what_arrives(archive):
-    rules = [TranscodingRule(to=HTJ2K, where={"Modality": "CT"}), TranscodingRule(to=named("rle"))]
-    queue = TranscodingQueue(archive, rules)
+def test_rules_for_what_arrives(tmp_path):
+    rules = [TranscodingRule(to="htj2k", where={"Modality": "CT"}), TranscodingRule(to=named("rle"))]
+    with Archive(tmp_path, transcoding=rules) as archive:
+        follow_rules(archive)
+
+
+def follow_rules(archive):
+    queue = TranscodingQueue(archive)
     archive.store(dicom(1, 1, 1, pixels=PIXELS))
     archive.store(dicom(2, 1, 1, pixels=PIXELS, Modality="MR"))
     archive.store(dicom(1, 1, 1, pixels=PIXELS))
@@ -156,13 +162,14 @@ def test_rules_for_what_arrives(archive):
     assert len(names(archive)) == 2
 
 
-def test_a_rule_that_cannot_be_followed_is_remembered_with_its_reason(archive):
-    queue = TranscodingQueue(archive, [TranscodingRule(to=named("jpeg"))])
-    archive.store(dicom(pixels=PIXELS))
-    assert queue.step()
-    assert not queue.step()
-    with archive.reading() as session:
-        (row,) = session.scalars(select(TranscodingRow))
+def test_a_rule_that_cannot_be_followed_is_remembered_with_its_reason(tmp_path):
+    with Archive(tmp_path, transcoding=[TranscodingRule(to="jpeg")]) as archive:
+        archive.store(dicom(pixels=PIXELS))
+        queue = TranscodingQueue(archive)
+        assert queue.step()
+        assert not queue.step()
+        with archive.reading() as session:
+            (row,) = session.scalars(select(TranscodingRow))
     assert row.refused
     assert "loses something" in row.error
 
@@ -171,7 +178,7 @@ def test_rules_that_make_no_sense():
     with pytest.raises(InvalidInputError, match="transcoding rule"):
         TranscodingRule(to=HTJ2K, where={"Nonsense": "1"})
     with pytest.raises(InvalidInputError):
-        TranscodingRule(to="htj2k")
+        TranscodingRule(to="htj3k")
 
 
 def test_video_and_floating_point_are_refused(archive):

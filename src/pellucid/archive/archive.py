@@ -23,6 +23,7 @@ from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.places import Places
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyProjectRow, StudyRow
 from pellucid.archive.sender import ANYONE, Sender
+from pellucid.archive.transcoding_rules import TranscodingNotes, TranscodingRule
 from pellucid.archive.transcoding_tables import OriginalRow, TranscodingRow
 from pellucid.archive.unavailable import ArchiveUnavailableError
 from pellucid.archive.view import View, place
@@ -52,9 +53,17 @@ class Archive(View):
     Safe for use from many threads, and from several processes. Every method that stores or deletes is one transaction.
     """
 
-    def __init__(self, folder: Path, *, limits: Limits | None = None, places: Places | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: Limits | None = None,
+        places: Places | None = None,
+        transcoding: Sequence[TranscodingRule] = (),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.transcoding = tuple(transcoding)
         self.limits = limits or Limits()
         self.places = places or Places()
         database = Database(self.places.index(folder))
@@ -63,7 +72,7 @@ class Archive(View):
         objects = self.places.open_objects(folder, self._workplace)
         self._derived = DerivedCache(folder / "derived", self.limits.derived_bytes)
         super().__init__(database, objects, Frames(objects, self._derived, Sandbox()), EVERYTHING)
-        self.on_store: list[StoreListener] = []
+        self.on_store: list[StoreListener] = [TranscodingNotes(self.transcoding)] if transcoding else []
         self._group = GroupCommit(self.writing)
         self._left: set[str] = set()
         self._left_lock = Lock()
