@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEER_PYTHON = ROOT / ".bench" / "venv" / "bin" / "python"
 RESULTS = HERE / "results.json"
-FAMILIES = ("xray", "mr", "nuclear", "archive")
+FAMILIES = ("xray", "mr", "nuclear", "archive", "archive_jpip")
 WRITE = "--write"
 
 
@@ -91,7 +91,9 @@ def machine() -> dict[str, Any]:
 def run(family: str, task: Task | ServerTask) -> dict[str, Any]:
     """The figures of ours and every peer, and what they say of the targets."""
     codes = task.codes() if isinstance(task, ServerTask) else codes_of(task)
-    accuracies = [a.name for a in task.accuracies] if isinstance(task, Task) else []
+    accuracies = (
+        [a.name for a in task.accuracies] if isinstance(task, Task) else list(codes["Pellucid"].get("accuracy", ()))
+    )
     verdicts = [verdict(target, codes, accuracies) for target in task.targets]
     return {"task": f"{family}.{task.name}", "title": task.title, "codes": codes, "targets": verdicts}
 
