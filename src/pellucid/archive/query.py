@@ -105,6 +105,15 @@ class Query:
         statement = statement.where(*self._conditions())
         return statement.order_by(*_order(depth)).limit(self.limit).offset(self.offset)
 
+    def instance_uids(self) -> Select[Any]:
+        """The SQL of the SOP Instance UIDs of an instance query's matches, in no order."""
+        return (
+            select(InstanceRow.sop_instance_uid)
+            .join_from(InstanceRow, SeriesRow, InstanceRow.series_instance_uid == SeriesRow.series_instance_uid)
+            .join(StudyRow, SeriesRow.study_instance_uid == StudyRow.study_instance_uid)
+            .where(*self._conditions())
+        )
+
     def _conditions(self) -> list[Condition]:
         found = []
         for keyword, value in self.filters.items():

@@ -135,8 +135,7 @@ class Transcoder:
         query = Query("instance", dict(where))
         if query.unsupported:
             raise InvalidInputError("cannot be matched", field=", ".join(query.unsupported))
-        statement: Select[Any] = query.statement().with_only_columns(InstanceRow.sop_instance_uid)
-        return statement.where(InstanceRow.transfer_syntax_uid != to_syntax, InstanceRow.pixel_tag != "").order_by(None)
+        return query.instance_uids().where(InstanceRow.transfer_syntax_uid != to_syntax, InstanceRow.pixel_tag != "")
 
     def _uids(self, chosen: Select[Any]) -> Iterator[str]:
         """A page at a time, each in its own look at the index."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -71,8 +70,8 @@ def text_of(moment: datetime) -> str:
 
 
 def _matching(session: Session, rule: TranscodingRule, sop_uids: Sequence[str]) -> Iterator[str]:
-    statement: Any = Query("instance", dict(rule.where)).statement().with_only_columns(InstanceRow.sop_instance_uid)
-    wanted = statement.order_by(None).where(InstanceRow.transfer_syntax_uid != rule.to, InstanceRow.pixel_tag != "")
+    wanted = Query("instance", dict(rule.where)).instance_uids()
+    wanted = wanted.where(InstanceRow.transfer_syntax_uid != rule.to, InstanceRow.pixel_tag != "")
     for start in range(0, len(sop_uids), _CHUNK):
         part = sop_uids[start : start + _CHUNK]
         yield from session.scalars(wanted.where(InstanceRow.sop_instance_uid.in_(part)))

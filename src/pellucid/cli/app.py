@@ -12,7 +12,7 @@ import typer
 from typer import Argument, Option
 
 from pellucid import __version__
-from pellucid.cli import dimse
+from pellucid.cli import archive, dimse
 from pellucid.errors import CancelledError, InvalidInputError, PellucidError
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ def demo(data: DataFolder = None, host: Host = None, port: Port = None) -> None:
     start_with_demonstration(_server_settings(data, host, port), bar)
 
 
+archive.register(app)
 dimse.register(app)
 
 
