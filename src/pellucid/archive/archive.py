@@ -21,6 +21,7 @@ from pellucid.archive.group_commit import GroupCommit, Work
 from pellucid.archive.inserting import recount
 from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.places import Places
+from pellucid.archive.policy_tables import InstanceVersionRow, QuarantineRow
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyProjectRow, StudyRow
 from pellucid.archive.sender import ANYONE, Sender
 from pellucid.archive.transcoding_rules import TranscodingNotes, TranscodingRule
@@ -31,7 +32,7 @@ from pellucid.archive.visibility import EVERYTHING, Visible
 from pellucid.archive.workplace import Workplace
 from pellucid.codecs.sandbox import Sandbox
 
-_NAMING = (InstanceRow, AcquisitionRow, OriginalRow)
+_NAMING = (InstanceRow, AcquisitionRow, OriginalRow, InstanceVersionRow, QuarantineRow)
 """The tables that name objects."""
 
 StoreListener = Callable[[Session, Sequence[Stored]], None]
