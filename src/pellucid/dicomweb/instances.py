@@ -15,11 +15,13 @@ from starlette.responses import Response, StreamingResponse
 from pellucid.access import Permission
 from pellucid.archive import InstanceRecord, View
 from pellucid.codecs.syntaxes import SYNTAXES, syntax_of
+from pellucid.dicom.pixel_data_provider import REFERENCED
 from pellucid.dicomweb.accept import ANY, MediaRange, not_acceptable
 from pellucid.dicomweb.answering import base_of, ranges_of
 from pellucid.dicomweb.context import Context
 from pellucid.dicomweb.multipart import Part
 from pellucid.dicomweb.problems import RequestError
+from pellucid.dicomweb.referenced import can_be_referenced, referenced
 from pellucid.dicomweb.related import related
 from pellucid.dicomweb.representation import Body, entity_tag, http_date, respond
 from pellucid.dicomweb.resource import DICOM, INSTANCE, MULTIPART, SERIES, STUDY, Answer, Resource
@@ -59,7 +61,7 @@ def instance(view: View, record: InstanceRecord, syntax: str, base: str) -> Body
         f"/instances/{record.sop_instance_uid}"
     )
     given = record.transfer_syntax_uid if syntax == ANY else syntax
-    size, read = _bytes(view, record, given)
+    size, read = _bytes(view, record, given, base)
     return Body(
         size=size,
         read=read,
@@ -70,8 +72,11 @@ def instance(view: View, record: InstanceRecord, syntax: str, base: str) -> Body
     )
 
 
-def _bytes(view: View, record: InstanceRecord, syntax: str) -> tuple[int, Callable[[int, int], bytes]]:
+def _bytes(view: View, record: InstanceRecord, syntax: str, base: str) -> tuple[int, Callable[[int, int], bytes]]:
     """Size, and a function that reads a part; what is large is never in memory as a whole."""
+    if syntax in REFERENCED:
+        file = referenced(view, record, syntax, base)
+        return len(file), lambda start, length: file[start : start + length]
     if syntax != record.transfer_syntax_uid:
         made = _Transcoded(view, record, syntax)
         return made.size, made.read
@@ -109,6 +114,8 @@ def _syntax(view: View, wanted: MediaRange, records: list[InstanceRecord]) -> st
     syntax = wanted.transfer_syntax or EXPLICIT
     if syntax in (ANY, EXPLICIT):
         return syntax
+    if syntax in REFERENCED:
+        return syntax if all(can_be_referenced(view, record, syntax) for record in records) else None
     if syntax not in SYNTAXES or any(_refuses(view, record, syntax) for record in records):
         return None
     return syntax
