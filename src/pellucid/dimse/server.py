@@ -110,7 +110,11 @@ class DimseServer:
         spawning = multiprocessing.get_context("spawn")
         self._stopping = spawning.Event()
         started = []
-        opened_as = {"limits": self._archive.limits, "places": self._archive.places}
+        opened_as = {
+            "limits": self._archive.limits,
+            "places": self._archive.places,
+            "transcoding": self._archive.transcoding,
+        }
         for number in range(settings.processes):
             ready, count = spawning.Event(), spawning.Value("i", 0)
             process = spawning.Process(

@@ -17,6 +17,7 @@ from pellucid.access.audit_export import Background
 from pellucid.acquisition import Acquisition
 from pellucid.archive import ANYONE, AcquisitionLabel, Archive, Batch, Query, Sender, Stored, StoreRefusedError
 from pellucid.archive.archive import Limits
+from pellucid.archive.transcoding_queue import TranscodingQueue
 from pellucid.errors import InvalidInputError
 from pellucid.image import Image
 from pellucid.modality import Method, all_modalities
@@ -138,13 +139,17 @@ class Platform:
         self.storage = Storage(archive)
         self._audit_export: Background | None = None
         self.association_counts: list[Callable[[], int]] = []
+        self.transcoding = TranscodingQueue(archive)
 
     @classmethod
     def open(cls, settings: Settings) -> Platform:
         """The platform of `settings.data`, which is made where it is absent."""
         try:
             archive = Archive(
-                settings.data, limits=Limits(instance_bytes=settings.instance_bytes), places=settings.places()
+                settings.data,
+                limits=Limits(instance_bytes=settings.instance_bytes, derived_bytes=settings.derived_bytes),
+                places=settings.places(),
+                transcoding=settings.transcode,
             )
         except OSError as error:
             raise InvalidInputError(
@@ -159,6 +164,7 @@ class Platform:
     def start(self) -> None:
         """Start working on jobs, and load the modalities, which takes seconds, before someone waits for them."""
         self.jobs.start()
+        self.transcoding.start()
         self._audit_export = export_audit(self.settings, self.keeper.trail)
         self._note("Application Start")
         threading.Thread(target=_load_modalities, name="load modalities", daemon=True).start()
@@ -167,9 +173,11 @@ class Platform:
         """Stop jobs and close the archive."""
         self.jobs.stop()
         self.jobs.join(self.settings.grace_seconds)
+        self.transcoding.stop()
         if self._audit_export is not None:
             self._note("Application Stop")
             self._audit_export.stop()
+            self._audit_export = None
         self.keeper.close()
         self.archive.close()
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pellucid.archive.places import Places
+from pellucid.archive.transcoding_rules import TranscodingRule
 from pellucid.errors import InvalidInputError
 from pellucid.server.access_settings import AccessSettings
 from pellucid.server.logs import LogFormat, LogLevel
@@ -29,13 +30,17 @@ class Settings(BaseSettings, AccessSettings):
     at the same time. `job_history`: ended jobs that are remembered. `minimum_free_bytes`: with less room left for
     objects the server is not ready [byte]. `log_format`: text or json lines on standard error; `log_level`: from
     which level on; info logs every request. `grace_seconds`: how long requests and jobs may go on when it stops.
+    `transcode`: rules that give what arrives another transfer syntax, without loss (docs/codecs.md).
+    `derived_bytes`: how much of what was made from objects (frames in other transfer syntaxes, pictures) is kept.
     `dimse_port`: where DICOM associations are served (none: nowhere), at `dimse_host`; `aet`: AE titles, separated
     by commas; `dimse_processes`: that share the work (0: in the server's own); `dimse_associations`: at a time in
     each; `dimse_private_storage`: private SOP classes are stored too. `dimse_certificate`, `dimse_key`,
     `dimse_authorities`: PEM files for TLS; `dimse_require_certificate`: only partners with one are served.
     """
 
-    model_config = SettingsConfigDict(env_prefix="PELLUCID_", env_nested_delimiter="__", toml_file=_FILE, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PELLUCID_", env_nested_delimiter="__", toml_file=_FILE, extra="ignore", frozen=True
+    )
 
     data: Path = Path("pellucid-data")
     database: str = ""
@@ -52,6 +57,8 @@ class Settings(BaseSettings, AccessSettings):
     log_format: LogFormat = "text"
     log_level: LogLevel = "warning"
     grace_seconds: Annotated[int, Field(ge=0, le=3600)] = 10
+    transcode: tuple[TranscodingRule, ...] = ()
+    derived_bytes: Bytes = 4 << 30
     dimse_host: str = "127.0.0.1"
     dimse_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     aet: str = "PELLUCID"
