@@ -46,6 +46,7 @@ class Server:
                     self.command(), cwd=self.folder, env=ENVIRONMENT, stdout=log, stderr=subprocess.STDOUT
                 )
             self._wait()
+            self._settle()
         except BaseException:
             self.__exit__()
             raise
@@ -97,6 +98,14 @@ class Server:
                 pass
             time.sleep(0.1)
         raise RuntimeError(f"{self.title} did not start: {(self.folder / 'log').read_text()[-2000:]}")
+
+    def _settle(self) -> None:
+        """Wait until the server has done what it does after it is ready, such as loading what it may need."""
+        end = time.monotonic() + _START_S
+        before = -1.0
+        while time.monotonic() < end and (now := self.cpu_seconds()) - before > 0.02:
+            before = now
+            time.sleep(0.5)
 
     def _processes(self) -> list[int]:
         assert self._process is not None
