@@ -106,7 +106,8 @@ class _State(Collector):
     def _deliveries(self) -> dict[tuple[str, ...], int]:
         with self._platform.archive.reading() as session:
             rows = session.execute(select(DeliveryRow.state, func.count()).group_by(DeliveryRow.state)).all()
-        return {(state,): count for state, count in rows}
+        states: dict[tuple[str, ...], int] = {(state,): count for state, count in rows}
+        return states
 
 
 def _family(name: str, text: str, labels: Sequence[str], counts: Mapping[tuple[str, ...], int]) -> Metric:
