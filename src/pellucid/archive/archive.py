@@ -13,7 +13,9 @@ from typing import Any, Self
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from pellucid.archive import versions
 from pellucid.archive.batch import Batch, Stored
+from pellucid.archive.corrections import Corrections
 from pellucid.archive.database import Database
 from pellucid.archive.derived_cache import DerivedCache
 from pellucid.archive.frames import Frames
@@ -74,6 +76,7 @@ class Archive(View):
         self._derived = DerivedCache(folder / "derived", self.limits.derived_bytes)
         super().__init__(database, objects, Frames(objects, self._derived, Sandbox()), EVERYTHING)
         self.on_store: list[StoreListener] = [TranscodingNotes(self.transcoding)] if transcoding else []
+        self.on_store.append(Corrections(self).apply_to_new)
         self._group = GroupCommit(self.writing)
         self._left: set[str] = set()
         self._left_lock = Lock()
@@ -130,6 +133,7 @@ class Archive(View):
                 names |= set(session.scalars(select(OriginalRow.object_sha256).where(kept)))
                 session.execute(delete(OriginalRow).where(kept))
                 session.execute(delete(TranscodingRow).where(TranscodingRow.sop_instance_uid.in_(part)))
+                names |= versions.forget(session, part)
                 session.execute(delete(InstanceRow).where(InstanceRow.sop_instance_uid.in_(part)))
             recount(session.connection(), [study_uid])
             _delete_empty(session, study_uid)
