@@ -12,6 +12,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
+from pellucid import __version__
 from pellucid.archive import InstanceRecord, View
 from pellucid.archive.dicom_json import UNREADABLE
 from pellucid.archive.metadata import NATIVE_SYNTAXES, quiet_pydicom
@@ -126,8 +127,8 @@ class Pixels:
         return lambda frame: self._encoded(frame, syntax)
 
     def kept(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """What `make` made of these pixels, now or (under the same name) at an earlier time."""
-        return self._frames.kept(self.record, name, make)
+        """What `make` made of these pixels, now or (under the same name, by the same program) at an earlier time."""
+        return self._frames.kept(self.record, f"{__version__} {name}", make)
 
     def decoded(self, frame: int) -> Frame:
         """A frame as numbers as stored (no rescale), colour as RGB."""

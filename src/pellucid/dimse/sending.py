@@ -113,10 +113,12 @@ def converted(content: Content, transfer_syntax: str) -> bytes:
 
 
 def _best(contexts: Sequence[Context], stored: str) -> Context | None:
-    """As stored; else what is converted to most easily."""
+    """As stored; else one that loses nothing."""
+    from pellucid.codecs import choose_syntax
+
     by_syntax = {context.transfer_syntax: context for context in contexts}
-    order = (stored, *NATIVE_SYNTAXES, *by_syntax)
-    return next((by_syntax[syntax] for syntax in order if syntax in by_syntax), None)
+    chosen = choose_syntax(stored, by_syntax)
+    return by_syntax[chosen] if chosen else None
 
 
 def is_warning(status: int) -> bool:
