@@ -39,7 +39,7 @@ def test_start_and_stop(process, tmp_path, how):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
 def test_other_addresses_are_refused(tmp_path, host):
-    with pytest.raises(InvalidInputError, match="neither TLS nor users"):
+    with pytest.raises(InvalidInputError, match="TLS is needed"):
         serve(Settings(data=tmp_path, host=host))
 
 

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,10 +128,17 @@ class Doorkeeper:
         self.trail.write(event)
 
     def note(
-        self, caller: Caller, event: str, kind: str, *, outcome: Outcome = Outcome.SUCCESS, **detail: object
+        self,
+        caller: Caller,
+        event: str,
+        kind: str,
+        *,
+        subject: str = "",
+        outcome: Outcome = Outcome.SUCCESS,
+        detail: Mapping[str, str] | None = None,
     ) -> None:
-        """Write what somebody did to the accounts, or to get in."""
-        values = {"type": kind, **{name: str(value) for name, value in detail.items()}}
+        """Write what somebody did to the accounts, or to get in; `kind`: an event type (CID 401)."""
+        values = {"type": kind, **({"subject": subject} if subject else {}), **(detail or {})}
         self.audit(AuditEvent(event=event, action="E", caller=caller, outcome=outcome, detail=values))
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ PROBLEM_JSON = "application/problem+json"
 
 MEANINGS = {
     400: "The request cannot be read",
+    401: "Nobody is logged in, or what was sent to log in is not right",
     403: "The request comes from another site, or by a name that is not this machine's, or is not allowed",
     404: "There is no such thing",
     406: "None of the accepted media types can be given",
@@ -17,12 +18,13 @@ MEANINGS = {
     415: "The request's media type is not taken",
     416: "The range lies beyond the representation",
     422: "A value cannot be used",
+    429: "It was tried too often; Retry-After says when it can be tried again",
     500: "The server failed, or a stored object is damaged",
     507: "There is no room to store it",
 }
 """What an error's status means here, for descriptions of the interfaces."""
 
-EVERYWHERE = (403, 500)
+EVERYWHERE = (401, 403, 500)
 """What any request may meet."""
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 from pellucid import __version__
+from pellucid.access import AuditEvent, Caller
 from pellucid.acquisition import Acquisition
 from pellucid.archive import AcquisitionRecord
 from pellucid.dicomweb.problems import EVERYWHERE, RequestError
@@ -22,7 +23,9 @@ from pellucid.parameters import checked
 from pellucid.progress import Progress
 from pellucid.server import answers, uploads
 from pellucid.server.answers import problems
+from pellucid.server.callers import Anyone, Finder, Reader, Storer
 from pellucid.server.job import Job
+from pellucid.server.job_access import owner_of, seen
 from pellucid.server.platform import Platform, described
 from pellucid.server.raw_details import RawDetails
 from pellucid.server.uploads import UploadLimits
@@ -55,7 +58,7 @@ def _add_general(router: APIRouter, platform: Platform) -> None:
     limits = UploadLimits(total_bytes=platform.settings.upload_bytes, files=platform.settings.upload_files)
 
     @router.get("/api/info", response_model=answers.Information)
-    def info() -> dict[str, Any]:
+    def info(_caller: Anyone) -> dict[str, Any]:
         """Name, version, and the modalities there are."""
         modalities = [{"key": m.key, "title": m.title} for m in all_modalities()]
         return {"name": "Pellucid", "version": __version__, "modalities": modalities}
@@ -67,7 +70,7 @@ def _add_general(router: APIRouter, platform: Platform) -> None:
         responses=problems(400, 413, 415, 422, 507),
         openapi_extra=_FILES,
     )
-    async def upload(request: Request) -> dict[str, Any]:
+    async def upload(request: Request, caller: Storer) -> dict[str, Any]:
         """Store DICOM files as received; keep raw signals and reconstruct them by their default method."""
         try:
             folder, names = await uploads.receive(
@@ -75,59 +78,61 @@ def _add_general(router: APIRouter, platform: Platform) -> None:
             )
         except RequestError as error:
             raise HTTPException(error.status, error.detail) from error
-        job = uploads.submit(platform, folder, names, limits)
+        job = uploads.submit(platform, folder, names, limits, caller)
         return {"job": job.to_json()}
 
 
 def _add_jobs(router: APIRouter, platform: Platform) -> None:
     @router.get("/api/jobs", response_model=answers.Jobs)
-    def jobs() -> dict[str, Any]:
-        """All jobs that are remembered, the newest first."""
-        return {"jobs": [job.to_json() for job in platform.jobs.all()]}
+    def jobs(caller: Finder) -> dict[str, Any]:
+        """All jobs that are remembered and that the caller sees, the newest first."""
+        return {"jobs": [job.to_json() for job in seen(platform.jobs.all(), caller, platform.archive)]}
 
     @router.get("/api/jobs/{job_id}", response_model=answers.JobState, responses=problems(404, 422))
-    def job(job_id: JobId) -> dict[str, Any]:
+    def job(job_id: JobId, caller: Finder) -> dict[str, Any]:
         """One job."""
-        return _job(platform.jobs.get(job_id)).to_json()
+        return _job(platform, job_id, caller).to_json()
 
     @router.delete("/api/jobs/{job_id}", status_code=202, response_model=answers.JobState, responses=problems(404, 422))
-    def cancel(job_id: JobId) -> dict[str, Any]:
+    def cancel(job_id: JobId, caller: Storer) -> dict[str, Any]:
         """Ask a job to stop; a cancelled job has stored nothing."""
-        return _job(platform.jobs.cancel(job_id)).to_json()
+        job = _job(platform, job_id, caller)
+        return (platform.jobs.cancel(job.id) or job).to_json()
 
     @router.get(
         "/api/jobs/{job_id}/events",
         response_class=StreamingResponse,
         responses={200: _EVENTS, **problems(404, 422)},
     )
-    async def events(job_id: JobId) -> StreamingResponse:
+    def events(job_id: JobId, caller: Finder) -> StreamingResponse:
         """Server-sent events: the job whenever it changes, until it ends."""
-        _job(platform.jobs.get(job_id))
+        _job(platform, job_id, caller)
         return StreamingResponse(_events(platform, job_id), media_type="text/event-stream")
 
 
 def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
     @router.get("/api/acquisitions", response_model=answers.Acquisitions)
-    def acquisitions() -> dict[str, Any]:
+    def acquisitions(caller: Finder) -> dict[str, Any]:
         """All raw signals, the newest first."""
-        return {"acquisitions": [_listed(record) for record in platform.archive.acquisitions()]}
+        return {"acquisitions": [_listed(record) for record in platform.archive.seen_by(caller.visible).acquisitions()]}
 
     @router.get(
         "/api/acquisitions/{acquisition_id}",
         response_model=answers.DetailedAcquisition,
         responses=problems(404, 422),
     )
-    def acquisition(acquisition_id: AcquisitionId) -> dict[str, Any]:
+    def acquisition(acquisition_id: AcquisitionId, caller: Reader) -> dict[str, Any]:
         """A raw signal: what was acquired, and by which methods it can be reconstructed."""
-        return _detailed(_record(platform, acquisition_id), _details(platform, acquisition_id))
+        return _detailed(_record(platform, acquisition_id, caller), _details(platform, acquisition_id))
 
     @router.get(
         "/api/acquisitions/{acquisition_id}/signal/{number}",
         response_class=Response,
         responses={200: _file("image/png"), **problems(404, 422)},
     )
-    def signal(acquisition_id: AcquisitionId, number: Annotated[int, PathParameter(ge=0)]) -> Response:
+    def signal(acquisition_id: AcquisitionId, number: Annotated[int, PathParameter(ge=0)], caller: Reader) -> Response:
         """A picture of the signal."""
+        _record(platform, acquisition_id, caller)
         pictures = _details(platform, acquisition_id).pictures
         if number >= len(pictures):
             raise HTTPException(404, f"signal view {number} does not exist; there are {len(pictures)}")
@@ -139,11 +144,13 @@ def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
         response_class=FileResponse,
         responses={200: _file("application/x-hdf5"), **problems(404, 422)},
     )
-    def raw_file(acquisition_id: AcquisitionId) -> FileResponse:
+    def raw_file(acquisition_id: AcquisitionId, caller: Reader) -> FileResponse:
         """The signal's file."""
+        record = _record(platform, acquisition_id, caller)
         file = platform.archive.acquisition_file(acquisition_id)
         if file is None:
             raise HTTPException(404, "no such acquisition")
+        _note(platform, caller, "Export", "R", record)
         return FileResponse(file, media_type="application/x-hdf5", filename=f"{acquisition_id}.pellucid.h5")
 
     @router.post(
@@ -152,8 +159,9 @@ def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
         response_model=answers.JobStarted,
         responses=problems(400, 404, 413, 422),
     )
-    def reconstruct_again(acquisition_id: AcquisitionId, wanted: Reconstruction) -> dict[str, Any]:
+    def reconstruct_again(acquisition_id: AcquisitionId, wanted: Reconstruction, caller: Storer) -> dict[str, Any]:
         """Reconstruct a signal into a new series of its study."""
+        record = _record(platform, acquisition_id, caller)
         raw = _raw(platform, acquisition_id)
         owner = modality(raw.modality)
         method = owner.method(wanted.method)
@@ -164,15 +172,18 @@ def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
             "reconstruction",
             f"{raw.description or owner.title}: {method.title}",
             lambda progress: _reconstruct(platform, acquisition_id, raw, method, values, progress),
+            owner=owner_of(caller),
+            studies=(record.study_instance_uid,),
         )
+        _note(platform, caller, "DICOM Instances Accessed", "U", record)
         return {"job": job.to_json()}
 
     @router.get(
         "/api/series/{series_uid}/acquisition", response_model=answers.SeriesSource, responses=problems(404, 422)
     )
-    def source(series_uid: Annotated[str, PathParameter(pattern="^[0-9.]{1,64}$")]) -> dict[str, Any]:
+    def source(series_uid: Annotated[str, PathParameter(pattern="^[0-9.]{1,64}$")], caller: Reader) -> dict[str, Any]:
         """What a series was reconstructed from."""
-        found = platform.archive.source_of(series_uid)
+        found = platform.archive.seen_by(caller.visible).source_of(series_uid)
         if found is None:
             raise HTTPException(404, "the series was not reconstructed here")
         return {"acquisition_id": found.acquisition_id, "method": found.method, "parameters": dict(found.parameters)}
@@ -212,14 +223,21 @@ async def _events(platform: Platform, job_id: str) -> AsyncIterator[str]:
         quiet += _POLL_SECONDS
 
 
-def _job(job: Job | None) -> Job:
-    if job is None:
+def _job(platform: Platform, job_id: str, caller: Caller) -> Job:
+    job = platform.jobs.get(job_id)
+    if job is None or not seen([job], caller, platform.archive):
         raise HTTPException(404, "no such job")
     return job
 
 
-def _record(platform: Platform, acquisition_id: str) -> AcquisitionRecord:
-    record = platform.archive.acquisition(acquisition_id)
+def _note(platform: Platform, caller: Caller, event: str, action: str, record: AcquisitionRecord) -> None:
+    studies = {record.study_instance_uid: ""} if record.study_instance_uid else {}
+    detail = {"acquisition": record.id}
+    platform.keeper.audit(AuditEvent(event=event, action=action, caller=caller, studies=studies, detail=detail))
+
+
+def _record(platform: Platform, acquisition_id: str, caller: Caller) -> AcquisitionRecord:
+    record = platform.archive.seen_by(caller.visible).acquisition(acquisition_id)
     if record is None:
         raise HTTPException(404, "no such acquisition")
     return record

@@ -15,14 +15,18 @@ from pellucid.access import PermissionDeniedError
 from pellucid.archive import ArchiveUnavailableError, ObjectDamagedError
 from pellucid.dicomweb import StoreLimits, routes
 from pellucid.errors import InvalidInputError
+from pellucid.server.accounts_api import accounts_api
 from pellucid.server.api import api
 from pellucid.server.api_docs import docs_page
+from pellucid.server.audit_api import audit_api
+from pellucid.server.authentication import Authentication
 from pellucid.server.metrics import Metrics
 from pellucid.server.openapi import DICOMWEB, describe_dicomweb_too
 from pellucid.server.operations_api import operations_api
 from pellucid.server.platform import Platform
 from pellucid.server.request_watch import RequestWatch
 from pellucid.server.security import Guard, log_without_values
+from pellucid.server.session_api import session_api
 from pellucid.server.settings import Settings
 from pellucid.server.viewer import viewer_routes
 
@@ -53,7 +57,9 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
     def docs() -> HTMLResponse:
         return HTMLResponse(docs_page(app.openapi()))
 
-    app.add_middleware(Guard)
+    app.add_middleware(Authentication, keeper=opened.keeper, is_service=lambda path: _is_service(app, path))
+    names = (*settings.names, settings.host)
+    app.add_middleware(Guard, names=names, requests_per_second=settings.requests_per_second)
     metrics = Metrics(opened)
     app.add_middleware(RequestWatch, metrics=metrics)
     app.add_exception_handler(InvalidInputError, _invalid_input)
@@ -63,13 +69,21 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
     app.add_exception_handler(ArchiveUnavailableError, _unavailable)
     app.include_router(operations_api(opened, metrics))
     app.include_router(api(opened))
+    for part in (session_api, accounts_api, audit_api):
+        app.include_router(part(opened.keeper))
     limits = StoreLimits(
         part_bytes=settings.instance_bytes, total_bytes=settings.upload_bytes, parts=settings.upload_files
     )
-    app.router.routes.append(Mount(DICOMWEB, routes=routes(opened.archive, limits)))
-    app.router.routes.extend(jpip.routes(opened.archive))
+    app.router.routes.append(Mount(DICOMWEB, routes=routes(opened.archive, limits, opened.keeper.audit)))
+    app.router.routes.extend(jpip.routes(opened.archive, audit=opened.keeper.audit))
     app.router.routes.extend(viewer_routes())
     return app
+
+
+def _is_service(app: FastAPI, path: str) -> bool:
+    """Whether a path is of a programming interface: of any route but the last, which is the viewer's files."""
+    roots = {getattr(route, "path", "/").split("/")[1] for route in app.router.routes[:-1]}
+    return path.lstrip("/").split("/")[0] in roots
 
 
 async def _invalid_input(_request: Request, error: Exception) -> JSONResponse:

@@ -13,7 +13,10 @@ ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
 @dataclass(frozen=True)
 class Job:
-    """The state of a job at one moment; `created` is UTC, ISO 8601; `fraction` 0 … 1."""
+    """The state of a job at one moment; `created` is UTC, ISO 8601; `fraction` 0 … 1.
+
+    `owner`: who started it (empty: who uses the machine without accounts); `studies`: what it is about.
+    """
 
     id: str
     kind: Kind
@@ -24,6 +27,8 @@ class Job:
     error: str | None
     created: str
     result: Result | None
+    owner: str = ""
+    studies: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -32,4 +37,4 @@ class Job:
 
     def to_json(self) -> dict[str, Any]:
         """For the programming interface."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name not in ("owner", "studies")}

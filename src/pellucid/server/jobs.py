@@ -94,6 +94,8 @@ class JobRunner:
         *,
         takes_long: Question | None = None,
         cleanup: Callable[[], None] = _no_cleanup,
+        owner: str = "",
+        studies: tuple[str, ...] = (),
     ) -> Job:
         """Queue work; `cleanup` is called when it has ended, whether it ran or not.
 
@@ -110,6 +112,8 @@ class JobRunner:
             error=None,
             created=datetime.now(UTC).isoformat(timespec="milliseconds"),
             result=None,
+            owner=owner,
+            studies=studies,
         )
         with self._lock:
             if self.stopping.is_set() or self._unfinished() >= _MAXIMUM_QUEUED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -11,12 +12,14 @@ from typing import Any
 
 import uvicorn
 
+from pellucid.access.tls import server_context
 from pellucid.errors import InvalidInputError
 from pellucid.server import logs
 from pellucid.server.app import create_app
+from pellucid.server.connections import HEAD_BYTES, BoundedConnection
 from pellucid.server.dimse import dimse
+from pellucid.server.entrance import require_logins, require_safe
 from pellucid.server.platform import Platform
-from pellucid.server.security import is_loopback
 from pellucid.server.settings import Settings
 
 
@@ -30,35 +33,50 @@ def serve(settings: Settings, *, platform: Platform | None = None, ready: Callab
     """Serve until Ctrl-C or SIGTERM; `ready` is called with the address once the server listens.
 
     `platform`: one that is open already; it is closed at the end. Raises `InvalidInputError` where the server must
-    not listen (an address other than loopback) or cannot (the port is in use, the data folder is unusable).
+    not listen (elsewhere than on this machine without TLS, or without accounts) or cannot (the port is in use, the
+    data folder is unusable).
     """
-    if not is_loopback(settings.host):
-        raise InvalidInputError(
-            f"is {settings.host!r}; this version has neither TLS nor users, so it listens only on this machine: "
-            "use 127.0.0.1, and a tunnel (ssh -L) from elsewhere",
-            field="host",
-        )
+    require_safe(settings)
+    tls = _tls(settings)
     with _listening(settings) as listener:
         opened = platform or Platform.open(settings)
         logs.configure(settings.log_format, settings.log_level)
-        config = uvicorn.Config(
-            create_app(settings, platform=opened),
-            # An access log would write identifiers: they are in paths and query strings.
-            access_log=False,
-            server_header=False,
-            log_level="warning",
-            log_config=None,
-            timeout_graceful_shutdown=settings.grace_seconds,
-        )
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        address = f"{'https' if tls else 'http'}://{host}:{listener.getsockname()[1]}"
         try:
+            require_logins(settings, opened.keeper)
+            server = uvicorn.Server(_configured(settings, create_app(settings, platform=opened), tls))
             with dimse(settings, opened) as partner:
-                ready(f"http://{host}:{listener.getsockname()[1]}" + (f", DICOM {partner}" if partner else ""))
-                _stopping_jobs_first(uvicorn.Server(config), opened).run(sockets=[listener])
+                ready(address + (f", DICOM {partner}" if partner else ""))
+                _stopping_jobs_first(server, opened).run(sockets=[listener])
         except KeyboardInterrupt:
             return
         finally:
             opened.close()
+
+
+def _configured(settings: Settings, app: Any, tls: ssl.SSLContext | None) -> Any:
+    return uvicorn.Config(
+        app,
+        # An access log would write identifiers: they are in paths and query strings.
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        log_config=None,
+        timeout_graceful_shutdown=settings.grace_seconds,
+        http=BoundedConnection,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        limit_concurrency=settings.connections,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        ssl_context_factory=(lambda _config, _make: tls) if tls else None,
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return server_context(settings.tls_certificate, settings.tls_key)
 
 
 def _stopping_jobs_first(server: Any, platform: Platform) -> Any:

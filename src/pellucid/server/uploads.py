@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 from starlette.concurrency import run_in_threadpool
 
 from pellucid import container
+from pellucid.access import LOCAL, AuditEvent, Caller
 from pellucid.acquisition import Acquisition
-from pellucid.archive import StoreRefusedError
+from pellucid.archive import Sender, StoreRefusedError
 from pellucid.dicomweb.multipart import MultipartReader, ReceivedPart, boundary_of
 from pellucid.dicomweb.problems import RequestError
 from pellucid.errors import InvalidInputError
@@ -23,6 +24,7 @@ from pellucid.image import Image
 from pellucid.modality import HEAD_BYTES, all_modalities, modality, reconstruct
 from pellucid.progress import Progress, part
 from pellucid.server.job import Job
+from pellucid.server.job_access import owner_of
 from pellucid.server.old_dicom import begins_as_data_set, with_header
 from pellucid.server.platform import Deposit, Platform, is_dicom
 
@@ -64,7 +66,7 @@ async def receive(
     return folder, names
 
 
-def submit(platform: Platform, folder: Path, names: list[str], limits: UploadLimits) -> Job:
+def submit(platform: Platform, folder: Path, names: list[str], limits: UploadLimits, caller: Caller = LOCAL) -> Job:
     """Queue the storing of what `receive` gave.
 
     What holds DICOM images alone does not wait for long jobs: it takes the memory of one instance.
@@ -72,9 +74,10 @@ def submit(platform: Platform, folder: Path, names: list[str], limits: UploadLim
     return platform.jobs.submit(
         "upload",
         f"Upload of {_title(names)}",
-        lambda progress: process(platform, folder, limits, progress),
+        lambda progress: process(platform, folder, limits, progress, caller),
         takes_long=lambda progress: _takes_long(folder, limits, progress),
         cleanup=lambda: shutil.rmtree(folder, ignore_errors=True),
+        owner=owner_of(caller),
     )
 
 
@@ -90,18 +93,23 @@ def _takes_long(folder: Path, limits: UploadLimits, progress: Progress) -> bool:
         return any(_is_known(file) for file in _files(folder))
 
 
-def process(platform: Platform, folder: Path, limits: UploadLimits, progress: Progress) -> dict[str, list[str]]:
+def process(
+    platform: Platform, folder: Path, limits: UploadLimits, progress: Progress, caller: Caller = LOCAL
+) -> dict[str, list[str]]:
     """Store everything in the folder; raises `InvalidInputError` naming the file, and nothing is stored then."""
     with _said_to_sender(folder):
         _expand_all(folder, limits)
         files = _files(folder)
         if not files:
             raise InvalidInputError("holds no files that could be read", field="upload")
-        with platform.deposit() as deposit:
+        with platform.deposit(Sender(title=caller.name, visible=caller.visible)) as deposit:
             others = _store_dicom(deposit, files, part(progress, 0.0, 0.3))
             passed_over = _store_others(deposit, others, part(progress, 0.3, 0.99)) if others else []
             progress(1.0, _summary(passed_over))
-        return deposit.made.to_json()
+        made = deposit.made.to_json()
+        studies = dict.fromkeys(made["study_instance_uids"], "")
+        platform.keeper.audit(AuditEvent(event="Import", action="C", caller=caller, studies=studies))
+        return made
 
 
 @contextmanager
