@@ -126,7 +126,7 @@ def index() -> Array:
     """Every packet of the radiograph as an encoder writes it: one precinct for each resolution."""
     from pellucid.jpip.codestream import Codestream
 
-    (tile,) = Codestream(_encoded()).tiles
+    (tile,) = Codestream(_encoded()).tiles()
     return np.array([sum(tile.packet_lengths)])
 
 

@@ -1,5 +1,7 @@
 """Codestreams are read down to the packets and re-packed into precincts, and decode to the same samples."""
 
+import struct
+import time
 from contextlib import suppress
 
 import imagecodecs
@@ -12,7 +14,7 @@ from tests.jpip.encoders import htj2k, j2k, needs_openjpeg, openjpeg, opj_decomp
 from pellucid.errors import InvalidInputError
 from pellucid.jpip.codestream import Codestream
 from pellucid.jpip.markers import PLT
-from pellucid.jpip.partition import partition
+from pellucid.jpip.partition import partition, tile_part_start
 
 OPTIONS = {
     "plain": (),
@@ -50,7 +52,7 @@ def test_every_kind_of_codestream(tmp_path, kind):
 def test_packet_lengths_are_those_that_the_encoder_wrote(tmp_path):
     """OpenJPEG's own PLT marker segments say how long each packet is."""
     source = openjpeg(tmp_path, picture(157, 221), "-PLT", "-r", "20,10,1", "-t", "128,128", "-c", "[64,64]")
-    for tile in Codestream(source).tiles:
+    for tile in Codestream(source).tiles():
         said, value = [], 0
         for segment in tile.segments:
             if segment.marker == PLT:
@@ -91,7 +93,7 @@ def test_decoders_of_the_package(encode, shape, dtype):
 
 def test_precincts_are_small_and_hold_whole_code_blocks():
     made = partition(htj2k(picture(600, 700)))
-    style = Codestream(made.data).tiles[0].tile.coding.styles[0]
+    style = next(Codestream(made.data).tiles()).tile.coding.styles[0]
     assert set(style.precincts) == {(7, 7)}
     assert made.packet_lengths.size > 5 * 6
 
@@ -152,3 +154,40 @@ def test_cut_off_codestreams_are_refused():
     for length in range(0, len(GOOD) - 1, 97):
         with pytest.raises(InvalidInputError, match="codestream"):
             partition(GOOD[:length])
+
+
+def bomb(width, height, tile, *, levels=5, block=4, precinct=0, layers=1, components=1, body=bytes(1000)):
+    """A small codestream that declares much: all its packets are empty."""
+    main = [
+        (0xFF51, struct.pack(">H8IH", 0, width, height, 0, 0, *tile, 0, 0, components) + b"\x0f\1\1" * components),
+        (
+            0xFF52,
+            struct.pack(">BBHB5B", bool(precinct), 2, layers, 0, levels, block, block, 0, 1)
+            + bytes([precinct]) * (levels + 1) * bool(precinct),
+        ),
+        (0xFF5C, b"\x40" + b"\x88" * (3 * levels + 1)),
+    ]
+    head = b"".join(struct.pack(">HH", marker, len(text) + 2) + text for marker, text in main)
+    tiles = -(-width // tile[0]) * -(-height // tile[1])
+    parts = b"".join(tile_part_start(t, 2 + len(body)) + b"\xff\x93" + body for t in range(min(tiles, 5000)))
+    return b"\xff\x4f" + head + parts + b"\xff\xd9"
+
+
+BOMBS = {
+    "small blocks": bomb(1 << 14, 1 << 14, (1 << 14, 1 << 14), block=0),
+    "many precincts": bomb(1 << 15, 1 << 15, (1 << 15, 1 << 15), precinct=0x66, body=bytes(300_000)),
+    "many layers": bomb(256, 256, (256, 256), layers=65535, body=bytes(500_000)),
+    "many tiles": bomb(128 * 32, 128 * 32, (32, 32), body=bytes(6)),
+    "millions of tiles": bomb(1 << 20, 1 << 20, (64, 64), body=bytes(6)),
+    "many components": bomb(512, 512, (512, 512), components=16384, body=bytes(200_000)),
+    "very wide": bomb((1 << 31) - 1, 1, ((1 << 31) - 1, 1)),
+    "many levels": bomb(100, 100, (100, 100), levels=32),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_small_codestreams_that_declare_much_cost_little(kind):
+    before = time.process_time()
+    with suppress(InvalidInputError):
+        partition(BOMBS[kind])
+    assert time.process_time() - before < 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pellucid.jpip.geometry import Tile
@@ -14,7 +14,6 @@ from pellucid.jpip.markers import (
     SOD,
     SOP,
     SOT,
-    Coding,
     Segment,
     Size,
     bad,
@@ -25,8 +24,9 @@ from pellucid.jpip.markers import (
 from pellucid.jpip.packet_bits import BitReader
 from pellucid.jpip.packets import BandBlocks, read_packet
 
-MOST_TILES = 65535
-_MOST_BLOCKS = 1 << 22
+MOST_TILES = 4096
+_MOST_PRECINCTS = 1 << 17
+_MOST_BLOCKS = 1 << 19
 _EOC = b"\xff\xd9"
 
 Data = bytes | memoryview
@@ -54,7 +54,7 @@ class TileData:
 
 
 class Codestream:
-    """A JPEG 2000 or HTJ2K codestream, read down to the code-blocks' bytes.
+    """A JPEG 2000 or HTJ2K codestream; `tiles` reads it down to the code-blocks' bytes.
 
     Raises `InvalidInputError` where it is cut off or contradicts itself, `UnsupportedError` where it is of a kind
     that is not handled (HT and other code-blocks mixed in one component).
@@ -64,31 +64,29 @@ class Codestream:
         self.data = data
         self.size, self.segments, at = read_main_header(data)
         if self.size.tiles > MOST_TILES:
-            raise bad(f"it has {self.size.tiles} tiles; at most {MOST_TILES} are allowed")
-        self.tiles = self._read_tiles(at)
-
-    def coding(self, segments: Sequence[Segment]) -> Coding:
-        """How a tile with these header segments is coded."""
-        return read_coding(self.segments, segments, len(self.size.components))
-
-    def _read_tiles(self, at: int) -> list[TileData]:
-        parts = read_tile_parts(self.data, at, self.size)
+            raise bad(f"it has {self.size.tiles} tiles; at most {MOST_TILES} are handled")
+        parts = read_tile_parts(data, at, self.size)
         _unpack_main_headers(self.segments, [part for _, part in parts])
-        by_tile: dict[int, list[TilePart]] = {}
+        self._parts: dict[int, list[TilePart]] = {}
         for number, part in parts:
-            by_tile.setdefault(number, []).append(part)
-        missing = self.size.tiles - len(by_tile)
+            self._parts.setdefault(number, []).append(part)
+        missing = self.size.tiles - len(self._parts)
         if missing:
             raise bad(f"{missing} of {self.size.tiles} tiles are missing")
-        blocks_left = _MOST_BLOCKS
-        tiles = []
-        for number, own in sorted(by_tile.items()):
+
+    def tiles(self) -> Iterator[TileData]:
+        """The tiles in order, read one after another: only one need be in memory."""
+        blocks_left, precincts_left = _MOST_BLOCKS, _MOST_PRECINCTS
+        for number, own in sorted(self._parts.items()):
             segments = [segment for part in own for segment in part.segments]
-            data = TileData(Tile(self.size, number, self.coding(segments)), segments, own)
+            coding = read_coding(self.segments, segments, len(self.size.components))
+            data = TileData(Tile(self.size, number, coding), segments, own)
+            precincts_left -= data.tile.precincts
+            if precincts_left < 0:
+                raise bad(f"it has more than {_MOST_PRECINCTS} precincts")
             blocks_left = _make_blocks(data, blocks_left)
             _PacketReader(self.data, data).read()
-            tiles.append(data)
-        return tiles
+            yield data
 
 
 def read_tile_parts(data: Data, at: int, size: Size) -> list[tuple[int, TilePart]]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pellucid.jpip.markers import CPRL, LRCP, PCRL, RLCP, RPCL, Coding, Size, Style, Volume, bad, ceil_shift
 
-_MOST_PRECINCTS = 1 << 20
-_MOST_PACKETS = 1 << 22
+_MOST_PRECINCTS = 1 << 16
+_MOST_PACKETS = 1 << 18
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1."""

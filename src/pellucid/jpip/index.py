@@ -16,7 +16,7 @@ from pellucid.jpip.partition import Partitioned
 
 _MAGIC = b"JPIPIDX1"
 _TRAILER = struct.Struct("<8sQ")
-_MOST_BINS = 1 << 22
+_MOST_BINS = 1 << 21
 
 Integers = NDArray[np.int64]
 

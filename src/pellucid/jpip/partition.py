@@ -58,7 +58,7 @@ def partition(data: Data, precinct: int = PRECINCT) -> Partitioned:
     main = [_rewritten(s, count, precinct, progression) for s in _kept(source.segments)]
     chunks: list[Data] = [b"\xff\x4f", *(segment.encoded() for segment in main)]
     lengths: list[int] = []
-    for tile in source.tiles:
+    for tile in source.tiles():
         own = [_rewritten(s, count, precinct, progression) for s in _kept(tile.segments)]
         target = Tile(source.size, tile.tile.number, read_coding(main, own, count))
         packets = list(_packets(source.data, tile, target, lengths))
