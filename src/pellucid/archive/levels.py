@@ -114,6 +114,35 @@ _SERIES = [
 ]
 
 
+_LONG_LINE = 1024
+
+_INSTANCE = [
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "InstanceNumber",
+    "ContentDate",
+    "ContentTime",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "AcquisitionNumber",
+    "ImageType",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "AvailableTransferSyntaxUID",
+]
+_COUNTED = [
+    "InstanceAvailability",
+    "ModalitiesInStudy",
+    "SOPClassesInStudy",
+    "NumberOfStudyRelatedSeries",
+    "NumberOfStudyRelatedInstances",
+    "NumberOfSeriesRelatedInstances",
+    "RetrieveURL",
+]
+
+
 def tag_of(keyword: str) -> str:
     """The tag of a DICOM keyword as DICOM JSON writes it, such as "00100010"."""
     tag = tag_for_keyword(keyword)
@@ -124,3 +153,10 @@ def tag_of(keyword: str) -> str:
 
 STUDY_TAGS = frozenset(map(tag_of, _STUDY))
 SERIES_TAGS = frozenset(map(tag_of, _SERIES))
+SHORT_TAGS = STUDY_TAGS | SERIES_TAGS | frozenset(map(tag_of, [*_INSTANCE, *_COUNTED]))
+"""What searches give unless they ask for more: never kept apart, however long."""
+
+
+def is_long(line: str) -> bool:
+    """Whether an attribute, a line of DICOM JSON, is kept apart from those that searches give."""
+    return len(line) > _LONG_LINE and line[1:9] not in SHORT_TAGS

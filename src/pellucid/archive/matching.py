@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, true
+from sqlalchemy import ColumnElement, and_, false, func, literal, or_, true
 
 from pellucid.archive.columns import LARGEST_INTEGER, folded
 from pellucid.errors import InvalidInputError
@@ -21,10 +21,13 @@ _DATE = re.compile(r"(\d{8})?(-)?(\d{8})?")
 _TIME = re.compile(r"(\d{2,6}(?:\.\d{1,6})?)?(-)?(\d{2,6}(?:\.\d{1,6})?)?")
 
 
-def condition(column: Any, kind: Kind, value: str, keyword: str, *, fuzzy: bool = False) -> Condition:
+def condition(
+    column: Any, kind: Kind, value: str, keyword: str, *, fuzzy: bool = False, groups: Sequence[Any] = ()
+) -> Condition:
     """The condition that `column` matches `value`; raises `InvalidInputError` for a malformed one.
 
-    An empty value, and the lone wildcard, match everything (universal matching).
+    An empty value, and the lone wildcard, match everything (universal matching). `groups`: columns with the second
+    and third component group of the name that is in `column`.
     """
     if value in ("", "*"):
         return true()
@@ -32,6 +35,8 @@ def condition(column: Any, kind: Kind, value: str, keyword: str, *, fuzzy: bool 
         raise InvalidInputError(f"lists more than {MAXIMUM_VALUES} values", field=keyword)
     if kind == "name" and fuzzy:
         return _fuzzy_name(column, value)
+    if kind == "name" and groups:
+        return _name_with_groups(column, groups, value)
     return _MATCHERS[kind](column, value, keyword)
 
 
@@ -62,6 +67,23 @@ def _name(column: Any, value: str, keyword: str) -> Condition:  # noqa: ARG001
     return or_(*(column.like(place, escape="\\") for place in places))
 
 
+def _name_with_groups(column: Any, groups: Sequence[Any], value: str) -> Condition:
+    """The same, by indexes: each group but the first has a column of its own."""
+    pattern = _pattern(folded(value))
+    if "=" in pattern:
+        return _name(column, value, "")
+    places = [(column, pattern), (column, f"{pattern}=%"), *((group, pattern) for group in groups)]
+    return or_(*(place.like(form, escape="\\") for place, form in places))
+
+
+def listed(column: Any, value: str, keyword: str) -> Condition:
+    """That one of the UIDs in `value` is in a column that lists them, separated by backslashes."""
+    if value in ("", "*"):
+        return true()
+    forms = (f"%\\\\{uid}\\\\%" for uid in _uids(value, keyword))
+    return or_(*(literal("\\").concat(column).concat("\\").like(form, escape="\\") for form in forms))
+
+
 def _fuzzy_name(column: Any, value: str) -> Condition:
     """Every word of the query begins a component of the name, in any order."""
     words = re.split(r"[\s^=,*?]+", folded(value))
@@ -70,10 +92,14 @@ def _fuzzy_name(column: Any, value: str) -> Condition:
 
 
 def _uid(column: Any, value: str, keyword: str) -> Condition:
+    return and_(column.in_(_uids(value, keyword)))
+
+
+def _uids(value: str, keyword: str) -> list[str]:
     uids = re.split(r"[,\\]", value)
     if any(not re.fullmatch(r"[0-9.]{1,64}", uid) for uid in uids):
         raise InvalidInputError(f"is {value!r}; expected UIDs separated by commas", field=keyword)
-    return and_(column.in_(uids))
+    return uids
 
 
 def _integer(column: Any, value: str, keyword: str) -> Condition:

@@ -22,11 +22,10 @@ from pydicom.uid import (
 
 from pellucid.archive.columns import TAGS, folded, instance_columns, series_columns, study_columns
 from pellucid.archive.dicom_json import PIXEL_TAGS
-from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS
+from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS, is_long
 from pellucid.archive.lines import object_of
 from pellucid.archive.pydicom_reading import PydicomReading, counted, quiet_pydicom
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
-from pellucid.archive.schema import LONG_LINE
 from pellucid.archive.values import NotCoveredError
 from pellucid.archive.walker import PLACE, Walk
 
@@ -176,8 +175,8 @@ def _parsed(reading: _Reading, syntax: str, start: int, size: int) -> Parsed:
             **_pixel_layout(reading, syntax, size, columns, text("PhotometricInterpretation")),
             "transfer_syntax_uid": syntax,
             "content_sha256": "",
-            "attributes": _joined([line for line in lines if len(line) <= LONG_LINE], place),
-            "long_attributes": _joined([line for line in lines if len(line) > LONG_LINE], place),
+            "attributes": _joined([line for line in lines if not is_long(line)], place),
+            "long_attributes": _joined([line for line in lines if is_long(line)], place),
         },
         data_set=start,
     )

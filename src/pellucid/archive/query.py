@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from sqlalchemy import Select, exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Select, exists, join, select
 
-from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS, tag_of
-from pellucid.archive.matching import Condition, Kind, condition
+from pellucid.archive.finding import Found, found, needs_long
+from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS
+from pellucid.archive.matching import Condition, Kind, condition, listed
 from pellucid.archive.portable import FirstNumber, FirstText
 from pellucid.archive.schema import InstanceRow, SeriesRow, StudyRow
-from pellucid.archive.visibility import EVERYTHING, Visible
+from pellucid.archive.visibility import Visible
 
 Level = Literal["study", "series", "instance"]
 LEVELS: tuple[Level, ...] = ("study", "series", "instance")
+Tags = Set[str]
+"""Tags of attributes, such as "00100010"."""
+
 _TABLES = (StudyRow, SeriesRow, InstanceRow)
+_NAME_GROUPS = (StudyRow.patient_name_ideographic, StudyRow.patient_name_phonetic)
 
 _COLUMNS: dict[str, tuple[Any, Kind]] = {
     "PatientID": (StudyRow.patient_id, "text"),
@@ -92,17 +96,13 @@ class Query:
         """The filters' keywords that cannot be matched at this level."""
         return [keyword for keyword in self.filters if self._target(keyword) is None]
 
-    def statement(self) -> Select[Any]:
-        """The SQL of this query: one row per match, in the order people expect."""
+    def statement(self, visible: Visible, *, long: bool) -> Select[Any]:
+        """The SQL of this query: one row per match, in the order people expect; `long` with the long attributes."""
         depth = LEVELS.index(self.level)
-        statement = _select(*_TABLES[: depth + 1])
-        if depth >= 1:
-            statement = statement.join(StudyRow, SeriesRow.study_instance_uid == StudyRow.study_instance_uid)
-        if depth == 2:
-            statement = statement.join_from(
-                SeriesRow, InstanceRow, InstanceRow.series_instance_uid == SeriesRow.series_instance_uid
-            )
-        statement = statement.where(*self._conditions())
+        columns = [column for level in _RESULT[: depth + 1] for column in level]
+        statement = select(*columns, *([InstanceRow.long_attributes] if depth == 2 and long else []))
+        statement = statement.select_from(_joined(depth)).where(*self._conditions())
+        statement = statement.where(*visible.conditions(StudyRow.study_instance_uid))
         return statement.order_by(*_order(depth)).limit(self.limit).offset(self.offset)
 
     def instance_uids(self) -> Select[Any]:
@@ -115,16 +115,17 @@ class Query:
         )
 
     def _conditions(self) -> list[Condition]:
-        found = []
+        conditions = []
         for keyword, value in self.filters.items():
             if keyword == "ModalitiesInStudy":
-                found.append(_in_study(SeriesRow.modality, "code", value, keyword))
+                conditions.append(_has_modality(value, keyword))
             elif keyword == "SOPClassesInStudy":
-                found.append(_in_study(InstanceRow.sop_class_uid, "uid", value, keyword))
+                conditions.append(listed(StudyRow.sop_classes, value, keyword))
             elif (target := self._target(keyword)) is not None:
                 column, kind = target
-                found.append(condition(column, kind, value, keyword, fuzzy=self.fuzzy))
-        return found
+                groups = _NAME_GROUPS if keyword == "PatientName" else ()
+                conditions.append(condition(column, kind, value, keyword, fuzzy=self.fuzzy, groups=groups))
+        return conditions
 
     def _target(self, keyword: str) -> tuple[Any, Kind] | None:
         if keyword in ("ModalitiesInStudy", "SOPClassesInStudy"):
@@ -136,54 +137,59 @@ class Query:
         return _other_target(keyword, allowed)
 
 
-def run(session: Session, query: Query, visible: Visible = EVERYTHING) -> list[Match]:
-    """The matches of `query` among what is visible."""
-    seen = visible.conditions(StudyRow.study_instance_uid)
-    rows = [tuple(row) for row in session.execute(query.statement().where(*seen))]
-    studies = _study_counts(session, {row[0].study_instance_uid for row in rows})
-    series = _series_counts(session, {row[1].series_instance_uid for row in rows if len(row) > 1})
-    return [_match(row, studies, series) for row in rows]
+_RESULT: tuple[tuple[Any, ...], ...] = (
+    (
+        StudyRow.study_instance_uid.label("study_uid"),
+        StudyRow.attributes.label("study_attributes"),
+        StudyRow.modalities,
+        StudyRow.sop_classes,
+        StudyRow.number_of_series,
+        StudyRow.number_of_instances,
+    ),
+    (
+        SeriesRow.series_instance_uid.label("series_uid"),
+        SeriesRow.attributes.label("series_attributes"),
+        SeriesRow.number_of_instances.label("number_in_series"),
+    ),
+    (InstanceRow.sop_instance_uid.label("sop_uid"), InstanceRow.attributes.label("attributes")),
+)
 
 
-def _select(*what: Any) -> Select[Any]:
-    """`select` of a number of tables that only the query knows."""
-    return select(*what)
+def run(connection: Connection, query: Query, visible: Visible, include: Tags | None = None) -> Iterator[Found]:
+    """The matches of `query` among what is visible, with the attributes whose tags are wanted (None: all)."""
+    return found(connection, query.statement(visible, long=needs_long(include)), include)
 
 
-def _match(row: Sequence[Any], studies: Mapping[str, Any], series: Mapping[str, Any]) -> Match:
-    attributes: dict[str, Any] = {}
-    for part in row:
-        attributes.update(json.loads(part.attributes))
-        if long := getattr(part, "long_attributes", ""):
-            attributes.update(json.loads(long))
-    uid = row[0].study_instance_uid
-    attributes.update(studies[uid])
-    if len(row) > 1:
-        attributes.update(series[row[1].series_instance_uid])
-    attributes["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
+def match_of(one: Found) -> Match:
+    """What was found, with its attributes read."""
     return Match(
-        study_instance_uid=uid,
-        series_instance_uid=row[1].series_instance_uid if len(row) > 1 else "",
-        sop_instance_uid=row[2].sop_instance_uid if len(row) > 2 else "",
-        attributes=attributes,
+        study_instance_uid=one.study_instance_uid,
+        series_instance_uid=one.series_instance_uid,
+        sop_instance_uid=one.sop_instance_uid,
+        attributes=json.loads(one.text()),
     )
 
 
+def _joined(depth: int) -> Any:
+    tables: Any = StudyRow
+    if depth >= 1:
+        tables = join(tables, SeriesRow, SeriesRow.study_instance_uid == StudyRow.study_instance_uid)
+    if depth == 2:
+        tables = join(tables, InstanceRow, InstanceRow.series_instance_uid == SeriesRow.series_instance_uid)
+    return tables
+
+
 def _order(depth: int) -> list[Any]:
-    study = [StudyRow.study_date.desc(), StudyRow.study_time.desc(), StudyRow.study_instance_uid]
+    study = [StudyRow.study_date.desc(), StudyRow.study_time.desc(), StudyRow.study_instance_uid.desc()]
     series = [SeriesRow.series_number.nulls_first(), SeriesRow.received, SeriesRow.series_instance_uid]
     instance = [InstanceRow.instance_number.nulls_first(), InstanceRow.sop_instance_uid]
     return [*study, *(series if depth > 0 else []), *(instance if depth > 1 else [])]
 
 
-def _in_study(column: Any, kind: Kind, value: str, keyword: str) -> Condition:
+def _has_modality(value: str, keyword: str) -> Condition:
     inner = SeriesRow.__table__.alias("any_series")
     statement = select(inner.c.series_instance_uid).where(inner.c.study_instance_uid == StudyRow.study_instance_uid)
-    if column.class_ is InstanceRow:
-        instance = InstanceRow.__table__.alias("any_instance")
-        statement = statement.where(instance.c.series_instance_uid == inner.c.series_instance_uid)
-        return exists(statement.where(condition(instance.c[column.key], kind, value, keyword)).correlate(StudyRow))
-    return exists(statement.where(condition(inner.c[column.key], kind, value, keyword)).correlate(StudyRow))
+    return exists(statement.where(condition(inner.c.modality, "code", value, keyword)).correlate(StudyRow))
 
 
 def _other_target(keyword: str, allowed: Sequence[type]) -> tuple[Any, Kind] | None:
@@ -197,42 +203,3 @@ def _other_target(keyword: str, allowed: Sequence[type]) -> tuple[Any, Kind] | N
         return None
     kind = _OTHER_KINDS.get(dictionary_VR(tag), "text")
     return (FirstNumber if kind == "integer" else FirstText)(table.attributes, key), kind
-
-
-def _study_counts(session: Session, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    modalities: dict[str, set[str]] = {uid: set() for uid in uids}
-    series: dict[str, int] = dict.fromkeys(modalities, 0)
-    statement = select(SeriesRow.study_instance_uid, SeriesRow.modality)
-    for uid, modality in session.execute(statement.where(SeriesRow.study_instance_uid.in_(modalities))):
-        modalities[uid].add(modality)
-        series[uid] += 1
-    instances: dict[str, int] = dict.fromkeys(modalities, 0)
-    classes: dict[str, set[str]] = {uid: set() for uid in modalities}
-    counting = (
-        select(SeriesRow.study_instance_uid, InstanceRow.sop_class_uid, func.count())
-        .join(InstanceRow, InstanceRow.series_instance_uid == SeriesRow.series_instance_uid)
-        .where(SeriesRow.study_instance_uid.in_(modalities))
-        .group_by(SeriesRow.study_instance_uid, InstanceRow.sop_class_uid)
-    )
-    for uid, sop_class, count in session.execute(counting):
-        instances[uid] += count
-        classes[uid].add(sop_class)
-    return {
-        uid: {
-            tag_of("ModalitiesInStudy"): {"vr": "CS", "Value": sorted(modalities[uid])},
-            tag_of("SOPClassesInStudy"): {"vr": "UI", "Value": sorted(classes[uid])},
-            tag_of("NumberOfStudyRelatedSeries"): {"vr": "IS", "Value": [series[uid]]},
-            tag_of("NumberOfStudyRelatedInstances"): {"vr": "IS", "Value": [instances[uid]]},
-        }
-        for uid in modalities
-    }
-
-
-def _series_counts(session: Session, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    counting = (
-        select(InstanceRow.series_instance_uid, func.count())
-        .where(InstanceRow.series_instance_uid.in_(list(uids)))
-        .group_by(InstanceRow.series_instance_uid)
-    )
-    key = tag_of("NumberOfSeriesRelatedInstances")
-    return {uid: {key: {"vr": "IS", "Value": [count]}} for uid, count in session.execute(counting)}

@@ -8,9 +8,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 VERSION = "0008"
 """The newest migration: a database at this version needs none."""
 
-LONG_LINE = 1024
-"""Characters of an attribute's JSON, from which on it lies apart."""
-
 UID = String(64)
 SHA256 = String(64)
 
@@ -76,8 +73,8 @@ class SeriesRow(Base):
 class InstanceRow(Base):
     """An instance: where its bytes are, how its pixels lie in them, and all else as DICOM JSON, one attribute a line.
 
-    `long_attributes`: those whose line is longer than `LONG_LINE`, empty where there are none: what most searches
-    give is found without reading them. `content_sha256`: of the data set as it was received, where `object_sha256`
+    `long_attributes`: those that are long (`levels.is_long`), empty where there are none: what most searches give is
+    found without reading them. `content_sha256`: of the data set as it was received, where `object_sha256`
     is of another form of it; empty where it is as received.
 
     `pixel_offset`, `pixel_length`: the value of the pixel element within the object; -1 where it cannot be sliced

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -33,10 +34,19 @@ class View:
         self.frames = frames
         self.visible = visible
 
-    def find(self, query: Query) -> list[Match]:
-        """Studies, series or instances that match."""
-        with self.reading() as session:
-            return queries.run(session, query, self.visible)
+    def find(self, query: Query, include: queries.Tags | None = None) -> list[Match]:
+        """Studies, series or instances that match, with the attributes whose tags are wanted (None: all)."""
+        with self.looking() as connection:
+            return [queries.match_of(one) for one in queries.run(connection, query, self.visible, include)]
+
+    def find_text(self, query: Query, include: queries.Tags | None = None, *, root: str | None = None) -> Iterator[str]:
+        """Like `find`, each match as a DICOM JSON object in text, tags in order, one after the other as they are found.
+
+        With `root`, the URL of a DICOMweb service, each has its Retrieve URL (0008,1190), and bulk data theirs.
+        """
+        with self.looking() as connection:
+            for one in queries.run(connection, query, self.visible, include):
+                yield one.text(root)
 
     def instances(
         self, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None

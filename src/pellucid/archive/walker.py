@@ -25,7 +25,7 @@ from pellucid.archive.dictionary import (
     settled,
 )
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
-from pellucid.archive.values import BINARY_WIDTHS, Converter, NotCoveredError, converters, text_of
+from pellucid.archive.values import BINARY_WIDTHS, NUMBER_CODES, Converter, NotCoveredError, converters, text_of
 
 MAXIMUM_ELEMENTS = 1_000_000
 """Attributes of a data set, those of its sequences and the fragments of its pixels included."""
@@ -201,6 +201,8 @@ class Walk:
             self._note(tag, vr, value, scope)
         if tag == _CHARACTER_SET and not scope.depth:
             return f'{KEYS[tag]}{{"vr":"CS","Value":["ISO_IR 192"]}}', vr
+        if tag in LUT_DESCRIPTORS and vr in NUMBER_CODES and vr not in ("US", "SS"):
+            raise NotCoveredError
         if tag in LUT_DESCRIPTORS and vr == "SS" and named == vr and len(value) > 2:
             # The first number, how many entries the table has, is unsigned whatever the VR (PS3.3 C.11.1.1.1).
             first = struct.unpack_from(f"{self._order}H", value)[0]

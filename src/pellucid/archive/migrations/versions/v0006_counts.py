@@ -7,13 +7,13 @@ import sqlalchemy as sa
 from alembic import op
 
 from pellucid.archive.columns import name_columns
+from pellucid.archive.levels import is_long
 
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-_LONG = 1024
 _KEYS = {"studies": "study_instance_uid", "series": "series_instance_uid", "instances": "sop_instance_uid"}
 _TABLES = {
     name: sa.table(name, *(sa.column(column) for column in (key, "attributes", *others)))
@@ -123,8 +123,8 @@ def _rewrite(table: sa.TableClause, key: str) -> None:
             lines = [f'"{tag}":{_dump(value)}' for tag, value in sorted(attributes.items())]
             values = {"attributes": _object(lines)}
             if table.name == "instances":
-                values["attributes"] = _object([line for line in lines if len(line) <= _LONG])
-                values["long_attributes"] = _object([line for line in lines if len(line) > _LONG])
+                values["attributes"] = _object([line for line in lines if not is_long(line)])
+                values["long_attributes"] = _object([line for line in lines if is_long(line)])
             if table.name == "studies":
                 values |= name_columns(_name(attributes))
             _update(table, key, uid, values)
