@@ -9,8 +9,17 @@ from pellucid.dimse import commitment, normalized_service
 from pellucid.dimse.command_set import Operation
 from pellucid.dimse.find_service import serve_find
 from pellucid.dimse.messages import Message
+from pellucid.dimse.problems import NetworkError
 from pellucid.dimse.retrieve_service import serve_get, serve_move
-from pellucid.dimse.service import SUCCESS, UNRECOGNIZED_OPERATION, Serve, Session
+from pellucid.dimse.service import (
+    PROCESSING_FAILURE,
+    SUCCESS,
+    UNRECOGNIZED_OPERATION,
+    Serve,
+    Session,
+    log,
+    place_of,
+)
 from pellucid.dimse.services import (
     AVAILABILITY_NOTIFICATION,
     FIND_CLASSES,
@@ -25,6 +34,9 @@ from pellucid.dimse.services import (
 )
 from pellucid.dimse.store_service import serve_store
 from pellucid.dimse.worklist_service import serve_worklist
+
+_UNABLE = 0xC001
+_QUERIES = (Operation.C_FIND, Operation.C_GET, Operation.C_MOVE)
 
 
 def serve(session: Session, message: Message) -> None:
@@ -41,9 +53,15 @@ def serve(session: Session, message: Message) -> None:
         return
     try:
         service(session, message)
+    except NetworkError:
+        raise
     except ArchiveUnavailableError as error:
         message.discard()
         session.answer(message, FailureReason.OUT_OF_RESOURCES, str(error)[:64])
+    except Exception as error:  # noqa: BLE001 (the partner is told, and may ask for something else)
+        message.discard()
+        log.error("%s failed: %s in %s", Operation(message.operation).name, type(error).__name__, place_of(error))
+        session.answer(message, _UNABLE if message.operation in _QUERIES else PROCESSING_FAILURE, "failed here")
 
 
 def _service(syntax: str, operation: int) -> Serve | None:

@@ -21,7 +21,7 @@ from pellucid.dimse.connection import Connection, Pdu
 from pellucid.dimse.dispatch import serve
 from pellucid.dimse.partners import both
 from pellucid.dimse.problems import AssociationEndedError, NetworkError, ProtocolError
-from pellucid.dimse.service import Doors, Session, log
+from pellucid.dimse.service import Doors, Session, log, place_of
 from pellucid.errors import InvalidInputError
 
 _REJECTED_FOR_GOOD, _REJECTED_FOR_NOW = 1, 2
@@ -131,7 +131,7 @@ class Listener:
         except OSError as error:
             log.info("connection refused: %s", type(error).__name__)
         except Exception as error:  # noqa: BLE001 (one association must not take the others with it)
-            log.error("association broken off: %s in %s", type(error).__name__, _place(error))
+            log.error("association broken off: %s in %s", type(error).__name__, place_of(error))
         finally:
             with self._lock:
                 self._open.pop(thread, None)
@@ -242,11 +242,3 @@ def _plain(address: str) -> str:
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(found, "ipv4_mapped", None)
     return str(mapped or found)
-
-
-def _place(error: BaseException) -> str:
-    """Where in the code, for a log that must not quote values."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else "?"

@@ -117,3 +117,11 @@ class Session:
 
 Serve = Callable[[Session, Message], None]
 """Serves one request of an operation, answers included."""
+
+
+def place_of(error: BaseException) -> str:
+    """Where in the code, for a log that must not quote values."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else "?"

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from pellucid.access import Permission
-from pellucid.archive import FailureReason, Stored, StoreRefusedError
-from pellucid.archive.schema import SeriesRow, StudyProjectRow, StudyRow
+from pellucid.archive import FailureReason, Sender, Stored, StoreRefusedError
 from pellucid.dimse.messages import Message
-from pellucid.dimse.service import NOT_AUTHORIZED, SUCCESS, Session
+from pellucid.dimse.service import SUCCESS, Session
 
 _OUT_OF_RESOURCES = 0xA700
 _MISMATCH = FailureReason.DATA_SET_MISMATCH
-
-
-class _NotYoursError(Exception):
-    """The study exists, and the caller may not see it."""
 
 
 def serve_store(session: Session, message: Message) -> None:
@@ -33,15 +26,13 @@ def serve_store(session: Session, message: Message) -> None:
 
 def _store(session: Session, message: Message) -> None:
     try:
-        with session.doors.archive.batch() as batch:
+        # Of a person at an application the title is what comes after the @.
+        sender = Sender(title=session.caller.name.rpartition("@")[2], visible=session.caller.visible)
+        with session.doors.archive.batch(sender) as batch:
             stored = batch.store(message.data)
             _require_announced(message, stored)
-            _require_own(session, stored)
-        _join_projects(session, stored)
     except StoreRefusedError as error:
         session.answer(message, int(error.reason), str(error))
-    except _NotYoursError:
-        session.answer(message, NOT_AUTHORIZED, "the study is not visible to this application")
     else:
         if stored.study_instance_uid not in session.noted_studies:
             session.noted_studies.add(stored.study_instance_uid)
@@ -59,27 +50,3 @@ def _require_announced(message: Message, stored: Stored) -> None:
             raise StoreRefusedError(
                 "differs between command and data set", _MISMATCH, field=keyword.removeprefix("Affected")
             )
-
-
-def _require_own(session: Session, stored: Stored) -> None:
-    """Who sees only some projects adds to no study of others."""
-    visible = session.caller.visible
-    if visible.everything:
-        return
-    known = select(StudyRow.study_instance_uid).where(StudyRow.study_instance_uid == stored.study_instance_uid)
-    with session.doors.archive.reading() as reading:
-        if reading.scalar(known) and not reading.scalar(known.where(*visible.conditions(StudyRow.study_instance_uid))):
-            raise _NotYoursError
-
-
-def _join_projects(session: Session, stored: Stored) -> None:
-    """A study that such a caller brings belongs to the caller's projects."""
-    visible = session.caller.visible
-    if visible.everything or stored.study_instance_uid in session.noted_studies:
-        return
-    with session.doors.archive.writing() as writing:
-        if writing.scalar(
-            select(SeriesRow.study_instance_uid).where(SeriesRow.study_instance_uid == stored.study_instance_uid)
-        ):
-            for project in visible.projects:
-                writing.merge(StudyProjectRow(study_instance_uid=stored.study_instance_uid, project=project))
