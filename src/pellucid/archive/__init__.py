@@ -14,6 +14,7 @@ from pellucid.archive.archive import Archive
 from pellucid.archive.batch import AcquisitionLabel, Batch, Stored
 from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.places import Places
+from pellucid.archive.policies import Policies
 from pellucid.archive.query import Match, Query
 from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSource
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
@@ -36,6 +37,7 @@ __all__ = [
     "Match",
     "ObjectDamagedError",
     "Places",
+    "Policies",
     "Query",
     "Sender",
     "SeriesSource",

@@ -23,9 +23,12 @@ from pellucid.archive.group_commit import GroupCommit, Work
 from pellucid.archive.inserting import recount
 from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.places import Places
+from pellucid.archive.policies import Policies
 from pellucid.archive.policy_tables import InstanceVersionRow, QuarantineRow
+from pellucid.archive.quarantine import Quarantine
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow, StudyProjectRow, StudyRow
 from pellucid.archive.sender import ANYONE, Sender
+from pellucid.archive.study_use import Quota, Reads, count_again, count_new
 from pellucid.archive.transcoding_rules import TranscodingNotes, TranscodingRule
 from pellucid.archive.transcoding_tables import OriginalRow, TranscodingRow
 from pellucid.archive.unavailable import ArchiveUnavailableError
@@ -63,6 +66,7 @@ class Archive(View):
         limits: Limits | None = None,
         places: Places | None = None,
         transcoding: Sequence[TranscodingRule] = (),
+        policies: Policies | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -76,7 +80,11 @@ class Archive(View):
         self._derived = DerivedCache(folder / "derived", self.limits.derived_bytes)
         super().__init__(database, objects, Frames(objects, self._derived, Sandbox()), EVERYTHING)
         self.on_store: list[StoreListener] = [TranscodingNotes(self.transcoding)] if transcoding else []
-        self.on_store.append(Corrections(self).apply_to_new)
+        self.on_store += [count_new, Corrections(self).apply_to_new]
+        self.policies = policies or Policies()
+        self.quota = Quota(self.policies, self.reading)
+        self.quarantine = Quarantine(self)
+        self.reads = Reads(self.writing)
         self._group = GroupCommit(self.writing)
         self._left: set[str] = set()
         self._left_lock = Lock()
@@ -98,6 +106,8 @@ class Archive(View):
     def close(self) -> None:
         """Close the index, stop the decoders and remove what was on its way in."""
         self.frames.sandbox.close()
+        if self.reads is not None:
+            self.reads.write_down()
         self._database.close()
         self._workplace.close()
 
@@ -116,7 +126,9 @@ class Archive(View):
 
     def seen_by(self, visible: Visible) -> View:
         """The archive as a caller sees it who may see only `visible`."""
-        return View(self._database, self.objects, self.frames, visible)
+        view = View(self._database, self.objects, self.frames, visible)
+        view.reads = self.reads
+        return view
 
     # Deleting
 
@@ -136,6 +148,7 @@ class Archive(View):
                 names |= versions.forget(session, part)
                 session.execute(delete(InstanceRow).where(InstanceRow.sop_instance_uid.in_(part)))
             recount(session.connection(), [study_uid])
+            count_again(session, [study_uid])
             _delete_empty(session, study_uid)
         self.remove_unnamed(names)
         return len(gone)

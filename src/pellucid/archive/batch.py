@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.orm import Session
 
+from pellucid.archive.conflicts import is_in_place, require_same_patient
 from pellucid.archive.inserting import insert_new, is_new, known, require_same_study, require_study, study_of
 from pellucid.archive.metadata import Parsed, parse
 from pellucid.archive.objects import ObjectDamagedError
+from pellucid.archive.policies import Duplicates, is_conflict
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
 from pellucid.archive.same_content import same_content
 from pellucid.archive.schema import AcquisitionRow, SeriesSourceRow
 from pellucid.archive.sender import ANYONE, Sender
+from pellucid.archive.versions import replace
 
 if TYPE_CHECKING:
     from pellucid.archive.archive import Archive
@@ -54,13 +57,14 @@ class AcquisitionLabel:
 @dataclass
 class _Staged:
     parsed: dict[str, Parsed] = field(default_factory=dict)
+    replacing: dict[str, Parsed] = field(default_factory=dict)
     rows: list[AcquisitionRow] = field(default_factory=list)
     sources: dict[str, SeriesSourceRow] = field(default_factory=dict)
     held: list[str] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
-        return not (self.parsed or self.rows or self.sources)
+        return not (self.parsed or self.replacing or self.rows or self.sources)
 
 
 class Batch:
@@ -74,10 +78,18 @@ class Batch:
         self._sender = sender
         self._staged = _Staged()
 
-    def store(self, source: bytes | Path, *, study_uid: str | None = None) -> Stored:
+    def store(
+        self,
+        source: bytes | Path,
+        *,
+        study_uid: str | None = None,
+        duplicates: Duplicates | None = None,
+        any_patient: bool = False,
+    ) -> Stored:
         """Add one DICOM file as received; with `study_uid` only where it belongs to that study.
 
-        Raises `StoreRefusedError`; the batch goes on without the file.
+        `duplicates`, `any_patient`: instead of what the policies say. Raises `StoreRefusedError`; the batch goes on
+        without the file.
         """
         limits = self._archive.limits
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
@@ -88,11 +100,21 @@ class Batch:
         parsed = parse(source, inflated_limit=limits.inflated_bytes)
         if study_uid is not None:
             require_study(parsed, study_uid, f"is {parsed.study_instance_uid}; expected {study_uid}")
-        new = self._is_new(parsed, source)
+        staged = self._staged.parsed
+        try:
+            new = self._is_new(parsed, source)
+            if new and not any_patient:
+                self._require_same_patient(parsed)
+        except StoreRefusedError as error:
+            chosen = duplicates or self._archive.policies.duplicates_of(self._sender.title)
+            if not self._settles(parsed, source, error, chosen):
+                raise
+            new, staged = chosen == "replace", self._staged.replacing
         if new:
+            self._archive.quota.require(size, self._sender)
             name = self._put(source)
             parsed.instance.update(object_sha256=name, object_size=size)
-            self._staged.parsed[parsed.sop_instance_uid] = parsed
+            staged[parsed.sop_instance_uid] = parsed
         return _stored(parsed, self._sender, new=new)
 
     def add_acquisition(self, file: Path, label: AcquisitionLabel) -> str:
@@ -143,6 +165,9 @@ class Batch:
         def work(session: Session) -> None:
             brought = self._sender.brought(session, (p.study_instance_uid for p in staged.parsed.values()))
             new = insert_new(session.connection(), staged.parsed.values(), self._same)
+            for parsed in staged.replacing.values():
+                replace(session, parsed, "", reason="another object of the same UID", made_by=self._sender.title)
+                new.append(parsed)
             session.add_all(staged.rows)
             self._require_objects(staged.held)
             session.flush()
@@ -208,6 +233,25 @@ class Batch:
             if there is None and (study := study_of(connection, parsed.series_instance_uid)) is not None:
                 require_same_study(parsed, study)
         return is_new(parsed, there, lambda one, other: same_content(self._archive.objects, one, other, source))
+
+    def _require_same_patient(self, parsed: Parsed) -> None:
+        if self._archive.policies.other_patients == "refuse":
+            with self._archive.reading() as session:
+                require_same_patient(session, parsed)
+
+    def _settles(self, parsed: Parsed, source: bytes | Path, error: StoreRefusedError, duplicates: Duplicates) -> bool:
+        """Whether the policies let an object be accepted that was refused; where not, it may go into quarantine."""
+        staged = parsed.sop_instance_uid in self._staged.parsed
+        if error.reason == FailureReason.DUPLICATE_INSTANCE and not staged:
+            if duplicates == "keep":
+                return True
+            with self._archive.looking() as connection:
+                if duplicates == "replace" and is_in_place(connection, parsed):
+                    return True
+        if self._archive.policies.quarantine and is_conflict(error):
+            self._archive.quarantine.add(parsed, source, str(error), self._sender.title)
+            error.add_note("kept in quarantine")
+        return False
 
     def _same(self, parsed: Parsed, row: Any) -> bool:
         return same_content(self._archive.objects, parsed, row)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.orm import Session
@@ -20,6 +21,9 @@ from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSo
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow
 from pellucid.archive.visibility import Visible
 
+if TYPE_CHECKING:
+    from pellucid.archive.study_use import Reads
+
 _RECORD_COLUMNS = [
     getattr(InstanceRow, name) for name in InstanceRecord.__dataclass_fields__ if name != "study_instance_uid"
 ]
@@ -33,6 +37,7 @@ class View:
         self.objects = objects
         self.frames = frames
         self.visible = visible
+        self.reads: Reads | None = None
 
     def find(self, query: Query, include: queries.Tags | None = None) -> list[Match]:
         """Studies, series or instances that match, with the attributes whose tags are wanted (None: all)."""
@@ -59,7 +64,10 @@ class View:
             .order_by(SeriesRow.series_number, SeriesRow.series_instance_uid, InstanceRow.instance_number)
         )
         with self.reading() as session:
-            return [InstanceRecord(**row) for row in session.execute(statement).mappings()]
+            found = [InstanceRecord(**row) for row in session.execute(statement).mappings()]
+        if found and self.reads is not None:
+            self.reads.note(study_uid)
+        return found
 
     def attributes(self, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None) -> list[str]:
         """The DICOM JSON of each of these instances, as text: bulk data URIs begin at the service's root."""
