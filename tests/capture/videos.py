@@ -50,7 +50,7 @@ def write(
         stream.width, stream.height, stream.pix_fmt = columns, rows, pixels
         stream.codec_context.time_base = MILLISECOND
         stream.codec_context.options = {name: str(value) for name, value in options.items()}
-        for number in range(count):
+        for number in range(len(times) if times else count):
             frame = av.VideoFrame.from_ndarray(made_by(number, rows, columns), format="rgb24")
             frame = frame.reformat(format=pixels, dst_colorspace="ITU601")
             frame.pts = times[number] if times else 40 * number

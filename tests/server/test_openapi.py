@@ -1,5 +1,6 @@
 """The OpenAPI description is true: every route is in it, and every answer it declares is given where it should be."""
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from pellucid.dicomweb.multipart import MultipartReader
 
 UNKNOWN = "0" * 32
 DICOM = {"content-type": "application/dicom"}
+DATA = {"content-type": "application/dicom+json"}
 # A request without a login is provoked in test_every_route.py, an unexpected failure in test_security.py.
 NOT_ASKED_FOR = {401, 500}
 # These need accounts; see test_accounts_api.py.
@@ -90,6 +92,8 @@ class Requests:
         kind = "post" if method == "POST" else "search" if self.is_search(path) else "get"
         if path.startswith("/dicom-web") and (method == "DELETE" or path.endswith("/wado")):
             kind = "wado" if path.endswith("/wado") else "delete"
+        if "workitem" in path or "/subscribers/" in path:
+            return self.work_item_answer(method, path, status)
         make = getattr(self, f"{kind}_{status}", None) or getattr(self, f"any_{status}", None)
         if kind == "post":
             name = path.rpartition("/")[2] if path.startswith("/api") else "store"
@@ -193,6 +197,64 @@ class Requests:
     def wado_416(self, method, path):
         return self.wado(headers={"range": "bytes=999999999-"})
 
+    # Work items
+
+    def work_item(self):
+        texts = {"00741200": "LOW", "00741204": "x", "00404041": "READY", "00404005": "20260101"}
+        kinds = {"00741200": "CS", "00741204": "LO", "00404041": "CS", "00404005": "DT"}
+        item = {tag: {"vr": kinds[tag], "Value": [text]} for tag, text in texts.items()}
+        item["00080018"] = {"vr": "UI", "Value": [uid(next(self.fresh))]}
+        return item
+
+    def work_item_answer(self, method, path, status):
+        """To a request about a new work item, which has a subscriber."""
+        item = self.work_item()
+        self.client.post("/dicom-web/workitems", json=item, headers=DATA)
+        known, subscriber = item["00080018"]["Value"][0], f"S{next(self.fresh)}"
+        self.client.post(f"/dicom-web/workitems/{known}/subscribers/{subscriber}")
+        if path.endswith("suspend"):
+            known = "1.2.840.10008.5.1.4.34.5"
+            self.client.post(f"/dicom-web/workitems/{known}/subscribers/{subscriber}")
+        body = [{"00741000": {"vr": "CS", "Value": ["IN PROGRESS"]}, "00081195": {"vr": "UI", "Value": ["1.2"]}}]
+        if path.endswith("{workitem}"):
+            body = [{"00741204": {"vr": "LO", "Value": ["y"]}}]
+        elif path.endswith("workitems"):
+            body = item if status == 409 else self.work_item()
+        if status == 204:
+            subscriber, asked = "NOBODY", {"PatientID": "nobody"}
+        else:
+            asked = {400: {"limit": "x", "deletionlock": "x", "after": "x"}}.get(status, {})
+        if status == 409 and not path.endswith("workitems"):
+            state = f"/dicom-web/workitems/{known}"
+            self.send("POST", f"{state}/cancelrequest")
+            if path.endswith("cancelrequest"):
+                known = self.completed()
+        kind = {415: "text/plain"}.get(status, "application/dicom+json")
+        headers = {"content-type": kind, **({"accept": "text/nothing"} if status == 406 else {})}
+        if status == 400:
+            body, headers["accept"] = [{"x": 1}], "nonsense"
+            subscriber = "X" * 20 if method == "DELETE" or path.endswith("suspend") else subscriber
+        content = b" " * (5 << 20) if status == 413 else json.dumps(body).encode()
+        if status == 403:
+            headers["host"] = "elsewhere.example"
+        place = self.at(path, workitem="1.2.3" if status == 404 else known, subscriber=subscriber)
+        reading = method in ("GET", "DELETE")
+        return self.send(method, place, params=asked, headers=headers, content=None if reading else content)
+
+    def completed(self):
+        """A work item that has been done."""
+        item = self.work_item()
+        place = f"/dicom-web/workitems/{item['00080018']['Value'][0]}"
+        code = {"vr": "SQ", "Value": [{"00080104": {"vr": "LO", "Value": ["x"]}}]}
+        time = {"vr": "DT", "Value": ["20260101"]}
+        done = {"00404028": code, "00404019": code, "00404050": time, "00404051": time, "00404033": {"vr": "SQ"}}
+        item["00741216"] = {"vr": "SQ", "Value": [done]}
+        self.client.post("/dicom-web/workitems", json=item, headers=DATA)
+        for state in ("IN PROGRESS", "COMPLETED"):
+            asked = {"00741000": {"vr": "CS", "Value": [state]}, "00081195": {"vr": "UI", "Value": ["1.2"]}}
+            self.client.put(f"{place}/state", json=[asked], headers=DATA)
+        return place.rpartition("/")[2]
+
     # Storing
 
     def store(self, path, *objects, study=None):
@@ -269,6 +331,30 @@ class Requests:
     def uploads_507(self, method, path):
         self.fill_the_disk()
         answer = self.upload(self.new())
+        self.monkeypatch.undo()
+        return answer
+
+    # A capture
+
+    def capture(self, recording, wanted):
+        files = [("files", ("capture.json", wanted)), ("files", ("a.webm", recording))]
+        return self.client.post("/api/captures", files=files)
+
+    def captures_202(self, method, path):
+        return self.capture(b"no video", '{"patient": {"patient_id": "P1"}}')
+
+    def captures_422(self, method, path):
+        return self.capture(b"no video", "{}")
+
+    captures_400 = uploads_400
+    captures_415 = uploads_415
+
+    def captures_413(self, method, path):
+        return self.capture(bytes(2_100_000), "{}")
+
+    def captures_507(self, method, path):
+        self.fill_the_disk()
+        answer = self.capture(b"no video", "{}")
         self.monkeypatch.undo()
         return answer
 

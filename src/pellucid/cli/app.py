@@ -12,7 +12,7 @@ import typer
 from typer import Argument, Option
 
 from pellucid import __version__
-from pellucid.cli import archive, dimse
+from pellucid.cli import access, archive, capture, dimse
 from pellucid.errors import CancelledError, InvalidInputError, PellucidError
 
 if TYPE_CHECKING:
@@ -186,11 +186,16 @@ def serve(
     dimse_port: Annotated[int | None, Option(help="Serve DICOM associations on this port.", min=0, max=65535)] = None,
     dimse_host: Annotated[str | None, Option(help="The address for them [127.0.0.1].")] = None,
     aet: Annotated[str | None, Option(help="The AE titles to be called by, with commas [PELLUCID].")] = None,
+    tls_certificate: Annotated[
+        Path | None, Option(help="PEM file of the certificate (and its chain) for HTTPS.")
+    ] = None,
+    tls_key: Annotated[Path | None, Option(help="PEM file of its key.")] = None,
 ) -> None:
     """Start the archive, the viewer and the job server."""
     from pellucid.server import serve as start
 
-    settings = _server_settings(data, host, port, dimse_port=dimse_port, dimse_host=dimse_host, aet=aet)
+    network = {"dimse_port": dimse_port, "dimse_host": dimse_host, "aet": aet}
+    settings = _server_settings(data, host, port, **network, tls_certificate=tls_certificate, tls_key=tls_key)
     start(settings, ready=lambda address: typer.echo(f"Pellucid is ready: {address}"))
 
 
@@ -203,8 +208,10 @@ def demo(data: DataFolder = None, host: Host = None, port: Port = None) -> None:
     start_with_demonstration(_server_settings(data, host, port), bar)
 
 
+access.register(app)
 archive.register(app)
 dimse.register(app)
+capture.register(app)
 
 
 @app.callback(invoke_without_command=True)

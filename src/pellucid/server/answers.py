@@ -102,6 +102,26 @@ class Jobs(_Answer):
     jobs: list[JobState]
 
 
+class CaptureWorklistItem(_Answer):
+    """A scheduled procedure step that has not ended; `date` YYYYMMDD, `time` HHMMSS."""
+
+    id: str
+    patient_name: str
+    patient_id: str
+    accession_number: str
+    description: str
+    modality: str
+    date: str
+    time: str
+    status: str
+
+
+class CaptureWorklist(_Answer):
+    """What is scheduled, the earliest first."""
+
+    items: list[CaptureWorklistItem]
+
+
 class ListedAcquisition(_Answer):
     """A raw signal that is kept, and the series made from it."""
 

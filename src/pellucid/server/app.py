@@ -20,6 +20,7 @@ from pellucid.server.api import api
 from pellucid.server.api_docs import docs_page
 from pellucid.server.audit_api import audit_api
 from pellucid.server.authentication import Authentication
+from pellucid.server.captures_api import captures_api
 from pellucid.server.metrics import Metrics
 from pellucid.server.openapi import DICOMWEB, describe_dicomweb_too
 from pellucid.server.operations_api import operations_api
@@ -69,6 +70,7 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
     app.add_exception_handler(ArchiveUnavailableError, _unavailable)
     app.include_router(operations_api(opened, metrics))
     app.include_router(api(opened))
+    app.include_router(captures_api(opened))
     for part in (session_api, accounts_api, audit_api):
         app.include_router(part(opened.keeper))
     limits = StoreLimits(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Kind = Literal["upload", "reconstruction", "demo"]
+Kind = Literal["upload", "reconstruction", "demo", "capture"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 Result = dict[str, list[str]]
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})

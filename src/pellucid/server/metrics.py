@@ -97,17 +97,17 @@ class _State(Collector):
 
     def _stored(self) -> Iterator[Metric]:
         amounts = self._platform.storage.amounts()
-        levels = {(name,): getattr(amounts, name) for name in ("studies", "series", "instances", "acquisitions")}
+        names = ("studies", "series", "instances", "acquisitions")
+        levels: dict[tuple[str, ...], int] = {(name,): getattr(amounts, name) for name in names}
         yield _family("pellucid_archive_entries", "What the archive holds, by level", ("level",), levels)
         yield GaugeMetricFamily("pellucid_object_bytes", "Bytes of all objects", amounts.object_bytes)
         yield GaugeMetricFamily("pellucid_index_bytes", "Bytes of the index", amounts.index_bytes)
         yield GaugeMetricFamily("pellucid_free_bytes", "Room left for objects", self._platform.storage.free_bytes())
 
-    def _deliveries(self) -> dict[tuple[str, ...], int]:
+    def _deliveries(self) -> Mapping[tuple[str, ...], int]:
         with self._platform.archive.reading() as session:
             rows = session.execute(select(DeliveryRow.state, func.count()).group_by(DeliveryRow.state)).all()
-        states: dict[tuple[str, ...], int] = {(state,): count for state, count in rows}
-        return states
+        return {(state,): count for state, count in rows}
 
 
 def _family(name: str, text: str, labels: Sequence[str], counts: Mapping[tuple[str, ...], int]) -> Metric:

@@ -1,0 +1,150 @@
+"""`pellucid capture`: a video file, device or stream into the archive, or into a folder."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from pellucid.cli.dimse_output import Data, archive_in
+from pellucid.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from pellucid.archive import Archive
+    from pellucid.capture import CaptureContext, CaptureSettings
+
+_PATIENT = ("patient_id", "patient_name", "patient_birth_date", "patient_sex", "accession_number", "study_description")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(capture)
+
+
+def capture(
+    source: Annotated[
+        str, Argument(help="A video or picture file, /dev/video0, or rtsp://… or http://….", show_default=False)
+    ],
+    kind: Annotated[str, Option("--as", help="sc, us or video.")] = "sc",
+    view: Annotated[str, Option(help="Of video: photographic, endoscopic or microscopic.")] = "photographic",
+    patient_id: Annotated[str, Option(help="Patient ID.")] = "",
+    patient_name: Annotated[str, Option(help="Family^Given.")] = "",
+    patient_birth_date: Annotated[str, Option(help="YYYYMMDD.")] = "",
+    patient_sex: Annotated[str, Option(help="M, F or O.")] = "",
+    accession_number: Annotated[str, Option(help="Accession number.")] = "",
+    study_description: Annotated[str, Option(help="Description of the new study.")] = "",
+    worklist: Annotated[
+        str, Option(help="Take patient and study from the worklist: accession number, step id or study.")
+    ] = "",
+    study: Annotated[str, Option(help="Add to this study of the archive: its Study Instance UID.")] = "",
+    description: Annotated[str, Option(help="Series description.")] = "",
+    body_part: Annotated[str, Option(help="Such as colon, skin, liver.")] = "",
+    start: Annotated[float, Option(help="Keep from here on [s].")] = 0.0,
+    stop: Annotated[float | None, Option(help="Keep until here [s].")] = None,
+    every: Annotated[int, Option(help="Keep one of so many frames.")] = 1,
+    still: Annotated[list[float] | None, Option(help="A single picture at this time [s]; may be repeated.")] = None,
+    crop: Annotated[str, Option(help="WIDTHxHEIGHT+X+Y [pixel].")] = "",
+    region: Annotated[
+        list[str] | None, Option(help="Of us: calibrated, WIDTHxHEIGHT+X+Y@MM (size of a pixel); may be repeated.")
+    ] = None,
+    deinterlace: Annotated[str, Option(help="auto, always or never.")] = "auto",
+    output: Annotated[Path | None, Option("--output", "-o", help="Write files to this folder instead.")] = None,
+    data: Data = None,
+) -> None:
+    """Make a video into DICOM: Secondary Capture, Ultrasound or video, kept in the archive.
+
+    A device or stream is captured until --stop or Ctrl-C; what came until then is kept.
+    """
+    from pellucid.capture import CaptureSettings, Crop, Region
+
+    settings = CaptureSettings(
+        kind=kind,  # type: ignore[arg-type]  # it is checked there
+        view=view,  # type: ignore[arg-type]
+        deinterlace=deinterlace,  # type: ignore[arg-type]
+        start_s=start,
+        stop_s=stop,
+        every=every,
+        stills_s=tuple(still or ()),
+        crop=Crop.parse(crop) if crop else None,
+        regions=tuple(map(Region.parse, region or ())),
+        series_description=description,
+        body_part=body_part,
+    )
+    given = dict(
+        zip(
+            _PATIENT,
+            (patient_id, patient_name, patient_birth_date, patient_sex, accession_number, study_description),
+            strict=True,
+        )
+    )
+    if output is not None:
+        if worklist or study:
+            raise InvalidInputError("are of an archive; files of a folder take --patient-id …", field="worklist, study")
+        output.mkdir(parents=True, exist_ok=True)
+        files = _captured(source, _given(given), settings, output)
+        typer.echo(f"wrote {len(files)} file{'s' * (len(files) != 1)} to {output}")
+        return
+    with archive_in(data) as archive:
+        _store(archive, source, _context(archive, given, worklist, study), settings)
+
+
+def _given(values: dict[str, str]) -> CaptureContext:
+    from pellucid.capture import CaptureContext
+
+    return CaptureContext(**values)  # type: ignore[arg-type]  # all are texts
+
+
+def _context(archive: Archive, given: dict[str, str], worklist: str, study: str) -> CaptureContext:
+    from pellucid.dimse.worklist import Worklist
+    from pellucid.server import captures
+
+    if bool(worklist) + bool(study) + any(given.values()) > 1:
+        raise InvalidInputError("are given together; expected one of them", field="patient, worklist, study")
+    if worklist:
+        return captures.worklist_context(Worklist(archive), worklist)
+    return captures.study_context(archive, study) if study else _given(given)
+
+
+def _store(archive: Archive, source: str, context: CaptureContext, settings: CaptureSettings) -> None:
+    from pellucid.server import captures
+
+    chosen = replace(settings, series_number=captures.next_series_number(archive, context.study_instance_uid))
+    with TemporaryDirectory(prefix="capture-", dir=archive.incoming) as folder:
+        files = _captured(source, context, chosen, Path(folder))
+        with archive.batch() as batch:
+            for file in files:
+                batch.store(file)
+    typer.echo(f"stored {len(files)} instance{'s' * (len(files) != 1)} in study {context.study_instance_uid}")
+
+
+def _captured(source: str, context: CaptureContext, settings: CaptureSettings, folder: Path) -> list[Path]:
+    from pellucid.capture import capture as make
+    from pellucid.cli.display import bar
+
+    with bar("capture") as progress, _first_interrupt_stops() as stopped:
+        return make(source, context, settings, folder, stop=stopped.is_set, progress=progress)
+
+
+@contextmanager
+def _first_interrupt_stops() -> Iterator[threading.Event]:
+    """The first Ctrl-C ends the capture, the second one the program."""
+    stopped = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(_number: int, _frame: Any) -> None:
+        stopped.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
