@@ -29,7 +29,7 @@ def archive_in(data: Path | None) -> Iterator[Archive]:
     settings = Settings()
     folder = data or settings.data
     try:
-        opened = Archive(folder, places=settings.places())
+        opened = Archive(folder, places=settings.places(), policies=settings.policies)
     except OSError as error:
         raise InvalidInputError(f"cannot be opened ({error.strerror or error})", file=folder) from error
     with opened as archive:

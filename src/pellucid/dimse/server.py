@@ -114,6 +114,7 @@ class DimseServer:
             "limits": self._archive.limits,
             "places": self._archive.places,
             "transcoding": self._archive.transcoding,
+            "policies": self._archive.policies,
         }
         for number in range(settings.processes):
             ready, count = spawning.Event(), spawning.Value("i", 0)

@@ -149,6 +149,7 @@ class Platform:
                 settings.data,
                 limits=Limits(instance_bytes=settings.instance_bytes, derived_bytes=settings.derived_bytes),
                 places=settings.places(),
+                policies=settings.policies,
                 transcoding=settings.transcode,
             )
         except OSError as error:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pellucid.archive.places import Places
+from pellucid.archive.policies import Policies
 from pellucid.archive.transcoding_rules import TranscodingRule
 from pellucid.errors import InvalidInputError
 from pellucid.server.access_settings import AccessSettings
@@ -24,7 +25,8 @@ class Settings(BaseSettings, AccessSettings):
 
     `data`: folder of the archive; everything the server writes is in it. `database`: a PostgreSQL URL for the index
     (none: SQLite in the folder). `objects`: s3://bucket/prefix for the objects (none: the folder); `copies_bytes`:
-    how much of what lies in a bucket is kept in the folder too. `host`, `port`: where it listens.
+    how much of what lies in a bucket is kept in the folder too. `policies`: of storing (`archive.Policies`).
+    `host`, `port`: where it listens.
     `upload_bytes`: largest upload, and what a zip file may expand to [byte]; `upload_files`: most files of one
     upload, those in zip files counted. `instance_bytes`: largest DICOM file [byte]. `job_workers`: long jobs
     at the same time. `job_history`: ended jobs that are remembered. `minimum_free_bytes`: with less room left for
@@ -46,6 +48,7 @@ class Settings(BaseSettings, AccessSettings):
     database: str = ""
     objects: str = ""
     copies_bytes: Bytes = 8 << 30
+    policies: Policies = Policies()
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8470
     upload_bytes: Bytes = 16 << 30
