@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.archive.servers import bucket, bucket_server, cluster, new_database  # noqa: F401 (fixtures)
+from tests.pydicom_decoders import register
 
+register()
 DATA = Path(os.environ.get("PELLUCID_TEST_DATA", Path(__file__).parents[1] / "../shared/data"))
 
 

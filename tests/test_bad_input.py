@@ -177,7 +177,7 @@ def _(folder):
     return dicom_file(folder, change)
 
 
-@case(DICOM, "broken codestream", "PixelData: cannot be decoded")
+@case(DICOM, "broken codestream", "PixelData: frame 1: a frame does not begin with a JPEG 2000 header")
 def _(folder):
     def change(dataset):
         dataset.PixelData = encapsulate([RANDOM[:200]])

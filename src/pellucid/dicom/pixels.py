@@ -1,8 +1,9 @@
-"""Stored pixel values of an instance: native, or decoded by whatever codec is installed."""
+"""Stored pixel values of an instance: native, or decoded."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from pellucid.dicom import codecs
+from pellucid.codecs.pixel_form import PixelForm
 from pellucid.errors import InvalidInputError, UnsupportedError
 
 LARGEST_DECODED_BYTES = 4 * 2**30
@@ -22,16 +23,13 @@ DECODING_ERRORS = (
 """What codecs raise on broken data."""
 
 _FLOAT = {"FloatPixelData": "<f4", "DoubleFloatPixelData": "<f8"}
-_JPEG_FAMILY = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81)}
-"""JPEG and JPEG-LS."""
-_END = b"\xff\xd9"
 
 
 def stored_values(dataset: Dataset, file: str) -> NDArray[Any]:
     """The stored values `(frames, rows, columns)`, integers or floats, before any rescaling.
 
     Raises `InvalidInputError` where the data is shorter than the header says or broken, and `UnsupportedError`,
-    naming the transfer syntax, where no installed codec decodes it.
+    naming the transfer syntax, where no codec decodes it.
     """
     shape = (int(dataset.get("NumberOfFrames") or 1), int(dataset.Rows), int(dataset.Columns))
     for keyword, dtype in _FLOAT.items():
@@ -92,42 +90,60 @@ def _only_stored_bits(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
 
 
 def _decoded(dataset: Dataset, syntax: UID, shape: tuple[int, int, int], file: str) -> NDArray[Any]:
-    if not codecs.can_decode(syntax):
+    """All frames, each decoded in a process of its own (`pellucid.codecs.sandbox`)."""
+    from pellucid.codecs.conversion import Conversion
+    from pellucid.codecs.sandbox import in_sandbox
+    from pellucid.codecs.table import CODECS, decoded_form
+
+    if str(syntax) not in CODECS:
         raise _undecodable(syntax, file)
-    if str(syntax) in _JPEG_FAMILY:
-        _require_ends(dataset, shape[0], file)
-    return _by_pydicom(dataset, shape, file)
+    form = _form(dataset, shape)
+    after = decoded_form(str(syntax), form)
+    conversion = Conversion(given=str(syntax), form=form, wanted=str(ExplicitVRLittleEndian))
+    frames = []
+    for number, coded in enumerate(_coded(dataset, shape[0], file), 1):
+        try:
+            frames.append(np.frombuffer(in_sandbox(conversion, coded), after.dtype).reshape(after.shape))
+        except InvalidInputError as error:
+            reason = str(error).removeprefix("PixelData: ")
+            raise InvalidInputError(f"frame {number}: {reason}", file=file, field="PixelData") from error
+    if len(frames) != shape[0]:
+        raise InvalidInputError(f"has {len(frames)} frames; expected {shape[0]}", file=file, field="PixelData")
+    values: NDArray[Any] = after.values(np.stack(frames))
+    return values
 
 
-def _undecodable(syntax: UID, file: str) -> UnsupportedError:
-    name = syntax.name if syntax.name != str(syntax) else "an unknown one"
-    return UnsupportedError(
-        f"is {name} ({syntax}); no installed codec decodes it", file=file, field="TransferSyntaxUID"
+def _form(dataset: Dataset, shape: tuple[int, int, int]) -> PixelForm:
+    allocated = int(dataset.BitsAllocated)
+    stored = int(dataset.get("BitsStored") or allocated)
+    return PixelForm(
+        rows=shape[1],
+        columns=shape[2],
+        samples=int(dataset.get("SamplesPerPixel") or 1),
+        allocated=allocated,
+        stored=stored,
+        high_bit=int(dataset.get("HighBit") or stored - 1),
+        signed=bool(dataset.get("PixelRepresentation")),
+        photometric=str(dataset.get("PhotometricInterpretation") or "MONOCHROME2"),
+        frames=shape[0],
     )
 
 
-def _require_ends(dataset: Dataset, frames: int, file: str) -> None:
-    """Each codestream must hold its end-of-image marker: some decoders take seconds to find that it is cut off.
-
-    Coded data cannot hold the marker's bytes (they are stuffed: ISO 10918-1 B.1.1.5, ISO 14495-1 9.1).
-    """
+def _coded(dataset: Dataset, frames: int, file: str) -> Iterator[bytes]:
     from pydicom.encaps import generate_frames
 
     try:
-        cut = [
-            n
-            for n, data in enumerate(generate_frames(dataset.PixelData, number_of_frames=frames), 1)
-            if _END not in data
-        ]
+        yield from generate_frames(dataset.PixelData, number_of_frames=frames)
     except DECODING_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise InvalidInputError(
             f"cannot be taken apart into frames ({reason})", file=file, field="PixelData"
         ) from error
-    if cut:
-        raise InvalidInputError(
-            f"frame {cut[0]} has no end-of-image marker. Truncated file?", file=file, field="PixelData"
-        )
+
+
+def _undecodable(syntax: UID, file: str) -> UnsupportedError:
+    name = syntax.name if syntax.name != str(syntax) else "an unknown one"
+    return UnsupportedError(f"is {name} ({syntax}); no codec decodes it", file=file, field="TransferSyntaxUID")
 
 
 def _by_pydicom(dataset: Dataset, shape: tuple[int, int, int], file: str) -> NDArray[Any]:

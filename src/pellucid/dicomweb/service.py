@@ -8,7 +8,6 @@ from starlette.routing import BaseRoute, Route, compile_path
 
 from pellucid.access import AuditSink
 from pellucid.archive import Archive
-from pellucid.dicom import codecs
 from pellucid.dicomweb.answering import answered, caller_of, problem
 from pellucid.dicomweb.context import Context, no_audit
 from pellucid.dicomweb.limits import StoreLimits
@@ -23,7 +22,6 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 def routes(archive: Archive, limits: StoreLimits | None = None, audit: AuditSink = no_audit) -> list[BaseRoute]:
     """The service's routes, to be mounted at its root (`/dicom-web`)."""
-    codecs.register()
     context = Context(archive, limits or StoreLimits(), audit)
     return [*(_route(context, resource) for resource in RESOURCES), Route("/{rest:path}", _elsewhere, methods=_METHODS)]
 
