@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from tests.archive.samples import dicom, uid
@@ -71,3 +72,8 @@ def test_the_statement_names_what_is_there():
     text = statement()
     for needed in ("CT Image Storage", "C-MOVE", "High-Throughput JPEG 2000", "N-EVENT-REPORT", "A700", "TLS 1.2"):
         assert needed in text
+
+
+def test_the_written_statement_is_the_programs():
+    written = Path(__file__).parents[2] / "docs" / "conformance.md"
+    assert written.read_text().strip() == statement().strip(), "pellucid conformance > docs/conformance.md"
