@@ -186,3 +186,14 @@ def test_a_large_picture_moves_few_bytes(stored, connect, http, session):
         assert part.fetch((left, top, 256, 256)).received < 0.1 * total
         inside = np.s_[top : top + 256, left : left + 256]
         np.testing.assert_array_equal(decoded_by_both(part.codestream())[inside], array[inside])
+
+
+@pytest.mark.parametrize("coding", ["j2k", "htj2k"])
+def test_incomplete_pictures_stay_within_their_range(stored, connect, coding):
+    """Values near both ends, whose first approximation overshoots."""
+    array = np.where(np.arange(300) % 50 < 25, 0, 65535).astype(np.uint16)[None] * np.ones((200, 1), np.uint16)
+    stored(array)
+    client = connect(coding=coding)
+    client.fetch(reduction=2)
+    error = np.abs(client.decode().astype(np.float64) - array)
+    assert np.mean(error > 40_000) < 0.01

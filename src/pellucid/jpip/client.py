@@ -18,6 +18,7 @@ from pellucid.jpip.messages import BinClass, EndOfResponse, Message, Reason, rea
 from pellucid.jpip.rebuild import Bin, Bins
 
 _LONGEST_QUERY = 1500
+_OPENJPEG_HT_BITS = 16
 _MOST_REQUESTS = 10_000
 _MOST_BIN_BYTES = 1 << 31
 _DONE = frozenset({Reason.IMAGE_DONE, Reason.WINDOW_DONE, Reason.QUALITY_LIMIT})
@@ -128,13 +129,19 @@ class Client:
         return self._bins(stream).codestream(reduction)
 
     def decode(self, *, reduction: int = 0, stream: int = 0) -> NDArray[Any]:
-        """The samples [row, column] or [row, column, component] that what has come makes."""
+        """The samples [row, column] or [row, column, component] that what has come makes.
+
+        By OpenJPEG, which keeps samples of an incomplete picture within their range; OpenJPH lets them wrap around,
+        and is used where OpenJPEG's HT decoder has too few bit-planes (more than 16 bits).
+        """
         import imagecodecs
 
         data = self.codestream(reduction=reduction, stream=stream)
-        _, segments, _ = read_main_header(data)
-        decoder = imagecodecs.htj2k_decode if is_high_throughput(segments) else imagecodecs.jpeg2k_decode
-        return np.asarray(decoder(data))
+        size, segments, _ = read_main_header(data)
+        deep = max(component.precision for component in size.components) > _OPENJPEG_HT_BITS
+        if deep and is_high_throughput(segments):
+            return np.asarray(imagecodecs.htj2k_decode(data))
+        return np.asarray(imagecodecs.jpeg2k_decode(data))
 
     def _bins(self, stream: int) -> Bins:
         return self._streams.setdefault(stream, Bins())
