@@ -13,6 +13,7 @@ from pellucid.dicomweb.answering import caller_of
 from pellucid.dicomweb.limits import StoreLimits
 from pellucid.dicomweb.problems import RequestError
 from pellucid.dicomweb.remembered import Remembered
+from pellucid.dicomweb.worklist import Worklist
 
 _PICTURES_BYTES = 64 << 20
 
@@ -28,6 +29,7 @@ class Context:
         self.archive = archive
         self.limits = limits
         self.pictures = Remembered(_PICTURES_BYTES)
+        self.worklist = Worklist(archive)
         self._audit = audit
 
     def view(self, request: HTTPConnection, needed: Permission = Permission.READ) -> View:

@@ -111,7 +111,7 @@ def _answer(answer: Answer) -> Description:
 
 def _problem(status: int) -> Description:
     content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
-    if status in EVERYWHERE:  # refused or failed before it came to this service
+    if status in (*EVERYWHERE, 413):  # refused or failed before it came to this service
         content["application/json"] = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {"description": MEANINGS[status], "content": content}
 

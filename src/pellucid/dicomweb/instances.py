@@ -116,12 +116,13 @@ def _syntax(view: View, wanted: MediaRange, records: list[InstanceRecord]) -> st
         return syntax
     if syntax in REFERENCED:
         return syntax if all(can_be_referenced(view, record, syntax) for record in records) else None
-    if syntax not in SYNTAXES or any(_refuses(view, record, syntax) for record in records):
+    if syntax not in SYNTAXES or any(refuses(view, record, syntax) for record in records):
         return None
     return syntax
 
 
-def _refuses(view: View, record: InstanceRecord, syntax: str) -> bool:
+def refuses(view: View, record: InstanceRecord, syntax: str) -> bool:
+    """Whether an instance cannot be given in a transfer syntax without loss."""
     if not record.pixel_tag:  # without pixels there is nothing that a codec could change
         return not syntax_of(syntax).native
     try:

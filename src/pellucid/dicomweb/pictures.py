@@ -71,7 +71,7 @@ def picture(context: Context, pixels: Pixels, frame: int, rendering: Rendering) 
     tag = entity_tag(pixels.record.object_sha256, frame, rendering)
     data = context.pictures.get(tag)
     if data is None:
-        data = render(pixels, frame, rendering)
+        data = pixels.kept(f"picture {tag}", lambda: render(pixels, frame, rendering))
         if len(data) <= _REMEMBERED:
             context.pictures.put(tag, data)
     return Body.of(data, rendering.media_type, tag=tag, modified=http_date(pixels.record.received))
@@ -80,7 +80,9 @@ def picture(context: Context, pixels: Pixels, frame: int, rendering: Rendering) 
 def _one(context: Context, request: Request, record: InstanceRecord, rendering: Rendering) -> Response:
     media = document_media(record.sop_class_uid)
     if media:
-        return _document(context.view(request), request, record, media)
+        if chosen_media(ranges_of(request), (media,)) is None:
+            raise not_acceptable(media)
+        return document_response(context.view(request), request, record, media)
     if not record.pixel_tag:
         raise RequestError(404, "there are no pixels to show")
     pixels, many = Pixels(context.view(request), record), record.number_of_frames > 1
@@ -134,9 +136,8 @@ def _all(context: Context, request: Request, records: list[InstanceRecord], rend
     return related(chosen[0], parts())
 
 
-def _document(view: View, request: Request, record: InstanceRecord, media: str) -> Response:
-    if chosen_media(ranges_of(request), (media,)) is None:
-        raise not_acceptable(media)
+def document_response(view: View, request: Request, record: InstanceRecord, media: str) -> Response:
+    """A document for people: an encapsulated file, or a structured report as HTML."""
     try:
         with quiet_pydicom():
             data = document(pydicom.dcmread(view.objects.path(record.object_sha256)), record.sop_class_uid)

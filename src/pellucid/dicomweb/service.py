@@ -11,6 +11,7 @@ from pellucid.archive import Archive
 from pellucid.dicomweb.answering import answered, caller_of, problem
 from pellucid.dicomweb.context import Context, no_audit
 from pellucid.dicomweb.limits import StoreLimits
+from pellucid.dicomweb.notifications import notification_route
 from pellucid.dicomweb.problems import RequestError
 from pellucid.dicomweb.resource import Resource
 from pellucid.dicomweb.table import RESOURCES
@@ -23,7 +24,8 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 def routes(archive: Archive, limits: StoreLimits | None = None, audit: AuditSink = no_audit) -> list[BaseRoute]:
     """The service's routes, to be mounted at its root (`/dicom-web`)."""
     context = Context(archive, limits or StoreLimits(), audit)
-    return [*(_route(context, resource) for resource in RESOURCES), Route("/{rest:path}", _elsewhere, methods=_METHODS)]
+    resources = [_route(context, resource) for resource in RESOURCES]
+    return [*resources, notification_route(context), Route("/{rest:path}", _elsewhere, methods=_METHODS)]
 
 
 def _route(context: Context, resource: Resource) -> Route:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from pellucid.access import Permission
-from pellucid.archive import Batch, FailureReason, Stored, StoreRefusedError
+from pellucid.archive import Batch, FailureReason, Sender, Stored, StoreRefusedError
 from pellucid.dicomweb.accept import MediaRange, not_acceptable
 from pellucid.dicomweb.answering import base_of, caller_of, ranges_of, warning
 from pellucid.dicomweb.composing import BulkParts, compose, data_sets, text_of
@@ -44,7 +44,9 @@ async def store(context: Context, request: Request) -> Response:
     try:
         form = answer_form(ranges_of(request))
         parts = await _receive(folder, context.limits, request.headers.get("content-type", ""), request.stream())
-        outcome = await run_in_threadpool(_store_all, context, parts, study_uid)
+        caller = caller_of(request)
+        sender = Sender(title=caller.name, visible=caller.visible)
+        outcome = await run_in_threadpool(_store_all, context, parts, study_uid, sender)
     finally:
         await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
     studies = {stored.study_instance_uid for stored in outcome.stored}
@@ -112,12 +114,12 @@ async def _larger(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield b"".join(pieces)
 
 
-def _store_all(context: Context, parts: list[ReceivedPart], study_uid: str | None) -> _Outcome:
+def _store_all(context: Context, parts: list[ReceivedPart], study_uid: str | None, sender: Sender) -> _Outcome:
     """Store files as they came, and those made of metadata and bulk data."""
     outcome = _Outcome([], [])
     metadata = [part for part in parts if part.content_type in METADATA]
     found = [(part, data_sets(part, context.limits.metadata_bytes)) for part in metadata]
-    with context.archive.batch() as batch:
+    with context.archive.batch(sender) as batch:
         for part in parts:
             if part.content_type in (DICOM, ""):
                 _store_one(batch, part.file, study_uid, outcome)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from pellucid.dicomweb import bulk_data, frames, instances, metadata, pictures, searching, storing
+from pellucid.dicomweb import (
+    bulk_data,
+    capabilities,
+    deleting,
+    frames,
+    instances,
+    metadata,
+    pictures,
+    searching,
+    storing,
+    uri_service,
+    work_item_service,
+)
 
 RESOURCES = (
     *searching.RESOURCES,
@@ -12,4 +24,8 @@ RESOURCES = (
     *pictures.RESOURCES,
     *frames.RESOURCES,
     *bulk_data.RESOURCES,
+    *deleting.RESOURCES,
+    *uri_service.RESOURCES,
+    *work_item_service.RESOURCES,
+    *capabilities.RESOURCES,
 )
