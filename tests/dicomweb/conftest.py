@@ -9,14 +9,7 @@ from starlette.testclient import TestClient
 
 from pellucid import dicomweb
 from pellucid.archive import Archive
-from pellucid.dicom import codecs
 from pellucid.dicomweb import StoreLimits
-
-
-@pytest.fixture(scope="session", autouse=True)
-def decoders():
-    """What pydicom needs to read the pixels that these tests compare."""
-    codecs.register()
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,11 @@
 
 import io
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -68,9 +70,6 @@ def plain():
 
 
 def jpeg_ls():
-    import imagecodecs
-    from pydicom.encaps import encapsulate
-
     made = plain()
     made.PixelData = encapsulate([imagecodecs.jpegls_encode(np.arange(24, dtype=np.uint16).reshape(4, 6))])
     made["PixelData"].VR = "OB"
@@ -114,7 +113,11 @@ def test_another_transfer_syntax_without_loss(client, syntax):
     got = pydicom.dcmread(io.BytesIO(response.content))
     assert got.file_meta.TransferSyntaxUID == syntax
     stored = client.get(f"{INSTANCE}/frames/1", headers={"accept": "application/octet-stream"})
-    assert got.pixel_array.tobytes() == stored.content
+    if syntax.endswith(".202"):
+        cells = imagecodecs.jpeg2k_decode(get_frame(got.PixelData, 0, number_of_frames=1))
+    else:
+        cells = got.pixel_array
+    assert cells.tobytes() == stored.content
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.102", "1.2.3"])
