@@ -1,9 +1,14 @@
 """Matching as PS3.4 C.2.2.2 says."""
 
+import json
+
 import pytest
-from tests.archive.samples import dicom, uid
+from pydicom.dataset import Dataset
+from sqlalchemy import select
+from tests.archive.samples import CT_STORAGE, SECONDARY_CAPTURE, dicom, uid
 
 from pellucid.archive import Archive, Query
+from pellucid.archive.schema import InstanceRow
 from pellucid.errors import InvalidInputError
 
 PEOPLE = {
@@ -137,3 +142,101 @@ def test_limit_and_offset(four):
     assert [m.study_instance_uid for m in four.find(Query("study", limit=2, offset=1))] == [uid(1), uid(3)]
     assert four.find(Query("study", limit=0)) == []
     assert len(four.find(Query("study", offset=3))) == 1
+
+
+def test_text_is_what_find_reads(four):
+    """The same attributes, in order, as one JSON object a match."""
+    for level in ("study", "series", "instance"):
+        texts = [json.loads(text) for text in four.find_text(Query(level))]
+        assert texts == [dict(match.attributes) for match in four.find(Query(level))]
+        assert all(list(text) == sorted(text) for text in texts)
+
+
+def test_text_has_what_is_asked_for_and_where_it_is(four):
+    query = Query("instance", {"SOPInstanceUID": uid(1, 2, 2)})
+    (text,) = four.find_text(query, {"00100010", "00080060", "00200013", "00201209"}, root="http://here")
+    assert json.loads(text) == {
+        "00080060": {"vr": "CS", "Value": ["PT"]},
+        "00081190": {
+            "vr": "UR",
+            "Value": [f"http://here/studies/{uid(1)}/series/{uid(1, 2)}/instances/{uid(1, 2, 2)}"],
+        },
+        "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Doe^Jane"}]},
+        "00200013": {"vr": "IS", "Value": [2]},
+        "00201209": {"vr": "IS", "Value": [2]},
+    }
+    (pixels,) = four.find_text(query, {"7FE00010"}, root="http://here")
+    assert '"BulkDataURI":"http://here/studies/' in pixels
+
+
+def test_long_attributes_lie_apart_and_are_found(archive):
+    item = Dataset()
+    item.CodeMeaning = "x" * 60
+    archive.store(dicom(ReferencedImageSequence=[item] * 30, ImageType=["D" * 16] * 100))
+    with archive.looking() as connection:
+        short, long = connection.execute(select(InstanceRow.attributes, InstanceRow.long_attributes)).one()
+    assert "00081140" in long
+    assert "00081140" not in short
+    (text,) = archive.find_text(Query("instance"), {"00081140"})
+    assert len(json.loads(text)["00081140"]["Value"]) == 30
+    (text,) = archive.find_text(Query("instance"), {"00080008"})  # what searches give is never apart
+    assert json.loads(text)["00080008"]["Value"] == ["D" * 16] * 100
+    (whole,) = archive.attributes(uid(1))
+    assert list(json.loads(whole)) == sorted(json.loads(whole))
+    assert {"00081140", "7FE00010"} <= set(json.loads(whole))
+
+
+PLANS = [
+    ("study", {"PatientName": "do*"}),
+    ("study", {"PatientName": "Doe^Jane"}),
+    ("study", {"PatientID": "P1*"}),
+    ("study", {"AccessionNumber": "A1"}),
+    ("study", {"StudyID": "S1"}),
+    ("study", {"StudyDate": "20260101-20260331"}),
+    ("series", {"StudyInstanceUID": "1.2"}),
+    ("instance", {"PatientID": "P1"}),
+    ("instance", {"SOPInstanceUID": "1.2"}),
+    ("instance", {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2"}),
+]
+
+
+@pytest.mark.parametrize(("level", "filters"), PLANS)
+def test_searches_use_indexes(archive, level, filters):
+    assert not [step for step in plan(archive, Query(level, filters, limit=100)) if step.startswith("SCAN")]
+
+
+@pytest.mark.parametrize("level", ["study", "series", "instance"])
+def test_what_cannot_be_looked_up_goes_through_studies_in_their_order(archive, level):
+    """So that the first page ends the search, and no sort of everything comes before it."""
+    for filters in ({}, {"ModalitiesInStudy": "CT"}, {"PatientSex": "F"}):
+        steps = plan(archive, Query(level, filters, limit=100))
+        assert steps[0] == "SCAN studies USING COVERING INDEX ix_studies_order" or steps[0].startswith(
+            "SCAN studies USING INDEX ix_studies_order"
+        )
+        assert "USE TEMP B-TREE FOR ORDER BY" not in steps
+
+
+def plan(archive, query):
+    if archive._database.is_postgresql:
+        pytest.skip("SQLite's plans")
+    statement = query.statement(archive.visible)
+    with archive.looking() as connection:
+        compiled = statement.compile(connection.engine, compile_kwargs={"render_postcompile": True})
+        values = tuple(compiled.params[name] for name in compiled.positiontup)
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values)
+        return [row[3] for row in rows]
+
+
+def test_counts_follow_what_comes_and_goes(archive):
+    def counts():
+        (match,) = archive.find(Query("study"))
+        return [match.attributes[tag].get("Value") for tag in ("00080061", "00080062", "00201206", "00201208")]
+
+    archive.store(dicom())
+    archive.store(dicom(series=2, Modality="PT", SOPClassUID=SECONDARY_CAPTURE))
+    archive.store(dicom(series=2, instance=2, Modality="PT"))
+    assert counts() == [["CT", "PT"], [CT_STORAGE, SECONDARY_CAPTURE], [2], [3]]
+    archive.delete(uid(1), uid(1, 2), uid(1, 2, 1))
+    assert counts() == [["CT", "PT"], [CT_STORAGE], [2], [2]]
+    archive.delete(uid(1), uid(1, 2))
+    assert counts() == [["CT"], [CT_STORAGE], [1], [1]]

@@ -177,10 +177,19 @@ def _is_gone(error: DBAPIError) -> bool:
 _SQLITE_GONE = ("database is locked", "disk I/O error", "unable to open database file", "database or disk is full")
 
 
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "case_sensitive_like=ON",
+    "automatic_index=OFF",  # the indexes that searches need are there; none is made for one search
+)
+
+
 def _on_connect(connection: Any, _record: Any) -> None:
     # SQLAlchemy begins transactions itself (below); the driver must not.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "case_sensitive_like=ON"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -78,10 +78,17 @@ def _name_with_groups(column: Any, groups: Sequence[Any], value: str) -> Conditi
 
 def listed(column: Any, value: str, keyword: str) -> Condition:
     """That one of the UIDs in `value` is in a column that lists them, separated by backslashes."""
-    if value in ("", "*"):
-        return true()
-    forms = (f"%\\\\{uid}\\\\%" for uid in _uids(value, keyword))
-    return or_(*(literal("\\").concat(column).concat("\\").like(form, escape="\\") for form in forms))
+    return true() if value in ("", "*") else _listed(column, _uids(value, keyword))
+
+
+def listed_codes(column: Any, value: str) -> Condition:
+    """The same for codes, without wildcards."""
+    return _listed(column, value.upper().replace(",", "\\").split("\\")) if value else true()
+
+
+def _listed(column: Any, values: list[str]) -> Condition:
+    spaced = literal("\\").concat(column).concat("\\")
+    return or_(*(spaced.like(f"%\\\\{_pattern(value)}\\\\%", escape="\\") for value in values))
 
 
 def _fuzzy_name(column: Any, value: str) -> Condition:

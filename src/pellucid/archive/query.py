@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,9 +11,9 @@ from typing import Any, Literal
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from sqlalchemy import Connection, Select, exists, join, select
 
-from pellucid.archive.finding import Found, found, needs_long
+from pellucid.archive.finding import Found, found
 from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS
-from pellucid.archive.matching import Condition, Kind, condition, listed
+from pellucid.archive.matching import Condition, Kind, condition, listed, listed_codes
 from pellucid.archive.portable import FirstNumber, FirstText
 from pellucid.archive.schema import InstanceRow, SeriesRow, StudyRow
 from pellucid.archive.visibility import Visible
@@ -23,6 +24,7 @@ Tags = Set[str]
 """Tags of attributes, such as "00100010"."""
 
 _TABLES = (StudyRow, SeriesRow, InstanceRow)
+_STUDY_UID, _SERIES_UID = StudyRow.study_instance_uid, SeriesRow.series_instance_uid
 _NAME_GROUPS = (StudyRow.patient_name_ideographic, StudyRow.patient_name_phonetic)
 
 _COLUMNS: dict[str, tuple[Any, Kind]] = {
@@ -96,12 +98,12 @@ class Query:
         """The filters' keywords that cannot be matched at this level."""
         return [keyword for keyword in self.filters if self._target(keyword) is None]
 
-    def statement(self, visible: Visible, *, long: bool) -> Select[Any]:
-        """The SQL of this query: one row per match, in the order people expect; `long` with the long attributes."""
+    def statement(self, visible: Visible) -> Select[Any]:
+        """The SQL of this query: the identifiers of each match (study, series, instance), in the usual order."""
         depth = LEVELS.index(self.level)
-        columns = [column for level in _RESULT[: depth + 1] for column in level]
-        statement = select(*columns, *([InstanceRow.long_attributes] if depth == 2 and long else []))
-        statement = statement.select_from(_joined(depth)).where(*self._conditions())
+        identifiers: list[Any] = [_STUDY_UID, _SERIES_UID, InstanceRow.sop_instance_uid]
+        statement: Select[Any] = select(*identifiers[: depth + 1])
+        statement = statement.select_from(_joined(depth, self.filters)).where(*self._conditions())
         statement = statement.where(*visible.conditions(StudyRow.study_instance_uid))
         return statement.order_by(*_order(depth)).limit(self.limit).offset(self.offset)
 
@@ -125,6 +127,8 @@ class Query:
                 column, kind = target
                 groups = _NAME_GROUPS if keyword == "PatientName" else ()
                 conditions.append(condition(column, kind, value, keyword, fuzzy=self.fuzzy, groups=groups))
+                if keyword == "Modality":  # says of a study at once whether to look at its series
+                    conditions.append(_has_modality(value, keyword))
         return conditions
 
     def _target(self, keyword: str) -> tuple[Any, Kind] | None:
@@ -137,27 +141,9 @@ class Query:
         return _other_target(keyword, allowed)
 
 
-_RESULT: tuple[tuple[Any, ...], ...] = (
-    (
-        StudyRow.study_instance_uid.label("study_uid"),
-        StudyRow.attributes.label("study_attributes"),
-        StudyRow.modalities,
-        StudyRow.sop_classes,
-        StudyRow.number_of_series,
-        StudyRow.number_of_instances,
-    ),
-    (
-        SeriesRow.series_instance_uid.label("series_uid"),
-        SeriesRow.attributes.label("series_attributes"),
-        SeriesRow.number_of_instances.label("number_in_series"),
-    ),
-    (InstanceRow.sop_instance_uid.label("sop_uid"), InstanceRow.attributes.label("attributes")),
-)
-
-
 def run(connection: Connection, query: Query, visible: Visible, include: Tags | None = None) -> Iterator[Found]:
     """The matches of `query` among what is visible, with the attributes whose tags are wanted (None: all)."""
-    return found(connection, query.statement(visible, long=needs_long(include)), include)
+    return found(connection, query.statement(visible), include)
 
 
 def match_of(one: Found) -> Match:
@@ -170,12 +156,19 @@ def match_of(one: Found) -> Match:
     )
 
 
-def _joined(depth: int) -> Any:
+def _joined(depth: int, filters: Mapping[str, str]) -> Any:
+    """Studies with their series and instances, looked up in this direction unless a filter names one of the latter.
+
+    An expression cannot be looked up in an index: the database goes through studies in their order, and need not
+    sort everything to give the first few.
+    """
+    named = bool(filters.get("SeriesInstanceUID") or filters.get("SOPInstanceUID"))
+    study, series = (column if named else column.concat("") for column in (_STUDY_UID, _SERIES_UID))
     tables: Any = StudyRow
     if depth >= 1:
-        tables = join(tables, SeriesRow, SeriesRow.study_instance_uid == StudyRow.study_instance_uid)
+        tables = join(tables, SeriesRow, SeriesRow.study_instance_uid == study)
     if depth == 2:
-        tables = join(tables, InstanceRow, InstanceRow.series_instance_uid == SeriesRow.series_instance_uid)
+        tables = join(tables, InstanceRow, InstanceRow.series_instance_uid == series)
     return tables
 
 
@@ -187,6 +180,8 @@ def _order(depth: int) -> list[Any]:
 
 
 def _has_modality(value: str, keyword: str) -> Condition:
+    if not re.search(r"[*?]", value):
+        return listed_codes(StudyRow.modalities, value)
     inner = SeriesRow.__table__.alias("any_series")
     statement = select(inner.c.series_instance_uid).where(inner.c.study_instance_uid == StudyRow.study_instance_uid)
     return exists(statement.where(condition(inner.c.modality, "code", value, keyword)).correlate(StudyRow))

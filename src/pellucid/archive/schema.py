@@ -24,7 +24,7 @@ class StudyRow(Base):
     """
 
     __tablename__ = "studies"
-    __table_args__ = (Index("ix_studies_order", "study_date", "study_time", "study_instance_uid"),)
+    __table_args__ = (Index("ix_studies_order", "study_date", "study_time", "study_instance_uid", "modalities"),)
 
     study_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
     patient_id: Mapped[str] = mapped_column(Text, index=True)
@@ -57,7 +57,7 @@ class SeriesRow(Base):
 
     series_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
     study_instance_uid: Mapped[str] = mapped_column(ForeignKey("studies.study_instance_uid"))
-    modality: Mapped[str] = mapped_column(String(16), index=True)
+    modality: Mapped[str] = mapped_column(String(16))
     series_number: Mapped[int | None]
     series_description: Mapped[str] = mapped_column(Text)
     series_date: Mapped[str] = mapped_column(String(8))

@@ -47,10 +47,11 @@ _COLUMNS: dict[str, dict[str, sa.types.TypeEngine[Any]]] = {
 _OLD_INDEXES = {
     "ix_studies_study_date": ("studies", ["study_date"]),
     "ix_series_study_instance_uid": ("series", ["study_instance_uid"]),
+    "ix_series_modality": ("series", ["modality"]),
     "ix_instances_series": ("instances", ["series_instance_uid", "instance_number"]),
 }
 _INDEXES = {
-    "ix_studies_order": ("studies", ["study_date", "study_time", "study_instance_uid"]),
+    "ix_studies_order": ("studies", ["study_date", "study_time", "study_instance_uid", "modalities"]),
     "ix_studies_study_id": ("studies", ["study_id"]),
     "ix_studies_patient_name_ideographic": ("studies", ["patient_name_ideographic"]),
     "ix_studies_patient_name_phonetic": ("studies", ["patient_name_phonetic"]),
