@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from pellucid.access.access_tokens import PREFIX, AccessTokens, narrowed
 from pellucid.access.accounts import Account, Accounts, name_of
-from pellucid.access.audit_event import AuditEvent, Outcome
+from pellucid.access.audit_event import AuditEvent, AuditSink, Outcome
 from pellucid.access.caller import Caller
 from pellucid.access.oidc import Identity, IdentityError, Provider
 from pellucid.access.projects import Projects
@@ -194,6 +194,16 @@ class Doorkeeper:
     def _of_account(self, name: str) -> Caller | None:
         account = self.accounts.find(name)
         return account.caller() if account and account.active else None
+
+
+def audit_sink(archive: Archive) -> AuditSink:
+    """For a process that serves an archive by itself: its door to the audit trail; the rules of projects hold in it."""
+    return Doorkeeper(archive).audit
+
+
+def authenticator(archive: Archive) -> Callable[[str, str | None], Caller | None]:
+    """For such a process: who somebody is by name and password."""
+    return Accounts(archive).authenticate
 
 
 def trail_file(archive: Archive) -> Path:

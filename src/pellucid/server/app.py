@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.routing import Mount
+from starlette.routing import Match, Mount
+from starlette.types import Scope
 
 from pellucid import __version__, jpip
 from pellucid.access import PermissionDeniedError
@@ -58,7 +59,7 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
     def docs() -> HTMLResponse:
         return HTMLResponse(docs_page(app.openapi()))
 
-    app.add_middleware(Authentication, keeper=opened.keeper, is_service=lambda path: _is_service(app, path))
+    app.add_middleware(Authentication, keeper=opened.keeper, is_service=lambda scope: _is_service(app, scope))
     names = (*settings.names, settings.host)
     app.add_middleware(Guard, names=names, requests_per_second=settings.requests_per_second)
     metrics = Metrics(opened)
@@ -82,10 +83,9 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
     return app
 
 
-def _is_service(app: FastAPI, path: str) -> bool:
-    """Whether a path is of a programming interface: of any route but the last, which is the viewer's files."""
-    roots = {getattr(route, "path", "/").split("/")[1] for route in app.router.routes[:-1]}
-    return path.lstrip("/").split("/")[0] in roots
+def _is_service(app: FastAPI, scope: Scope) -> bool:
+    """Whether a request is for a programming interface: for any route but the last, which is the viewer's files."""
+    return any(route.matches(scope)[0] is not Match.NONE for route in app.router.routes[:-1])
 
 
 async def _invalid_input(_request: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,14 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pellucid.access import LOCAL, AuditEvent, Caller, Outcome
 from pellucid.access.doorkeeper import NOBODY, Doorkeeper
 from pellucid.access.trail import AuditTrailError
+from pellucid.archive import ArchiveUnavailableError
 from pellucid.server.callers import CALLER
 
 log = logging.getLogger("pellucid.server")
 
 _OPEN = frozenset(
     {
-        "/health",
-        "/ready",
         "/api/session",
         "/api/shares/open",
         "/api/login/oidc",
@@ -29,7 +29,9 @@ _OPEN = frozenset(
         "/api/login/oidc/logout",
     }
 )
-"""What can be asked without a login: whether the server lives, and to log in."""
+"""What can be asked without a login: to log in."""
+_ALIVE = frozenset({"/health", "/ready"})
+"""Whether the server lives: answered whoever asks, whatever is broken."""
 
 
 def session_cookie(*, secure: bool) -> str:
@@ -40,10 +42,10 @@ def session_cookie(*, secure: bool) -> str:
 class Authentication:
     """Notes the caller in the scope; refuses those who have not logged in, where that is needed.
 
-    `is_service`: whether a path belongs to a programming interface; all others are the viewer's files.
+    `is_service`: whether a request is for a programming interface; all others are for the viewer's files.
     """
 
-    def __init__(self, app: ASGIApp, keeper: Doorkeeper, is_service: Callable[[str], bool]) -> None:
+    def __init__(self, app: ASGIApp, keeper: Doorkeeper, is_service: Callable[[Scope], bool]) -> None:
         self._app = app
         self._keeper = keeper
         self._is_service = is_service
@@ -53,8 +55,16 @@ class Authentication:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        caller = await self._caller(scope)
-        if caller is None and self._is_service(scope["path"]) and scope["path"] not in _OPEN:
+        if scope["path"] in _ALIVE:
+            await self._app(scope, receive, send)
+            return
+        try:
+            caller = await self._caller(scope)
+        except (ArchiveUnavailableError, SQLAlchemyError, OSError) as error:
+            log.error("nobody can be let in: %s", type(error).__name__)
+            await _unavailable(scope, receive, send)
+            return
+        if caller is None and scope["path"] not in _OPEN and self._is_service(scope):
             await _refuse(scope, receive, send)
             return
         scope[CALLER] = caller or replace(NOBODY, address=_address(scope))
@@ -123,6 +133,14 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
         return
     headers = {"www-authenticate": 'Bearer realm="pellucid"'}
     await JSONResponse({"detail": "log in first"}, 401, headers)(scope, receive, send)
+
+
+async def _unavailable(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1013})
+        return
+    detail = "it cannot be found out now who asks: the database does not answer"
+    await JSONResponse({"detail": detail}, 503, {"retry-after": "10"})(scope, receive, send)
 
 
 def _address(scope: Scope) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pellucid.access.doorkeeper import audit_sink, authenticator
 from pellucid.server.platform import Platform
 from pellucid.server.settings import Settings
 
@@ -31,6 +32,8 @@ def dimse(settings: Settings, platform: Platform) -> Iterator[str]:
         )
         if settings.dimse_certificate
         else None,
+        audit=audit_sink,
+        authenticate=authenticator,
     )
     server = DimseServer(platform.archive, wanted) if settings.dimse_port is not None else None
     deliverer = start_deliveries(platform.archive, wanted)
