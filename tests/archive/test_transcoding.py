@@ -1,6 +1,8 @@
 """Stored instances become another transfer syntax: same pixels, one transaction, originals dropped only then."""
 
 import io
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -101,6 +103,28 @@ def test_all_that_match_and_again_from_where_it_stopped(archive):
     assert archive.instances(uid(2))[0].transfer_syntax_uid != HTJ2K
     assert list(archive.verify()) == []
     assert transcoder.run(HTJ2K, {"Modality": "CT"}).done == 0
+
+
+@pytest.mark.parametrize("wait", [0.4, 0.7, 1.1])
+def test_nothing_is_lost_when_it_is_killed(tmp_path, wait):
+    noise = np.random.default_rng(0).integers(0, 4096, (300, 256, 256), np.uint16)
+    with Archive(tmp_path) as archive, archive.batch() as batch:
+        for number, pixels in enumerate(noise, 1):
+            batch.store(dicom(1, 1, number, pixels=pixels))
+    arguments = ["archive", "transcode", "--to", "htj2k", "--data", str(tmp_path)]
+    program = f"import sys; from pellucid.cli.app import run; print('.', flush=True); sys.exit(run({arguments!r}))"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        process.stdout.read(1)
+        time.sleep(wait)
+        process.kill()
+    with Archive(tmp_path) as archive:
+        assert list(archive.verify()) == []
+        records = archive.instances(uid(1))
+        assert len(records) == len(noise)
+        for record in records[::10]:
+            assert np.array_equal(archive.frames.decoded(record, 0)[0], noise[record.instance_number - 1])
+        left = sum(record.transfer_syntax_uid != HTJ2K for record in records)
+        assert Transcoder(archive).run(HTJ2K, {}).done == left
 
 
 def test_filters_that_cannot_be_used(archive):

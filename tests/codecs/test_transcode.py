@@ -1,6 +1,8 @@
 """Whole instances: every pixel form to every transfer syntax and back, and nothing else changed."""
 
 import io
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -12,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.codecs.made import BIG, EXPLICIT, IMPLICIT, Pixels, dataset, file_bytes, file_of, native, pixels
 
-from pellucid.codecs import Instance, Lossy, Options, codec_of, named, transcode, transcode_into
+from pellucid.codecs import Instance, Lossy, NotLosslessError, Options, codec_of, named, transcode, transcode_into
 from pellucid.codecs.syntaxes import SYNTAXES, Kind
-from pellucid.codecs.table import decoded_form, refusal
+from pellucid.codecs.table import CODECS, decoded_form, refusal
 from pellucid.errors import InvalidInputError, PellucidError, UnsupportedError
 
 WITHOUT_LOSS = [s for s in SYNTAXES.values() if s.kind in (Kind.NATIVE, Kind.IMAGES)]
@@ -235,6 +237,34 @@ def test_numbers_turn_with_the_byte_order():
     assert transcode(transcode(back, BIG), EXPLICIT) == back
     implicit = transcode(back, IMPLICIT)
     assert transcode(transcode(implicit, BIG), IMPLICIT) == implicit
+
+
+@pytest.mark.parametrize("short", ["rle", "jpeg-lossless-sv1", "jpeg-ls", "jpeg2000", "htj2k"])
+def test_what_an_encoder_gets_wrong_is_never_given(monkeypatch, short):
+    made = pixels(15, (1, 20, 20))
+    codec = CODECS[named(short)]
+    encode = type(codec).encode
+    monkeypatch.setattr(type(codec), "encode", lambda self, frame, form, lossy: encode(self, frame ^ 1, form, lossy))
+    with pytest.raises(NotLosslessError, match="does not decode to the same pixels"):
+        transcode(file_of(made), named(short))
+
+
+@pytest.mark.slow
+def test_memory_is_a_few_frames(tmp_path):
+    """300 MB of frames from file to file and back, in a process whose memory is measured."""
+    made = pixels(16, (600, 512, 512))
+    (tmp_path / "in.dcm").write_bytes(file_of(made))
+    program = (
+        "import resource, sys; from pathlib import Path; from pellucid.codecs import *\n"
+        "base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "for source, target, to in (('in', 'mid', 'htj2k'), ('mid', 'out', 'explicit')):\n"
+        "    with open(target + '.dcm', 'w+b') as file:\n"
+        "        transcode_into(file, Path(source + '.dcm'), named(to), Options(parallel=2))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base)"
+    )
+    grown = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert int(grown) * 1024 < 160e6
+    assert (tmp_path / "out.dcm").read_bytes()[-1000:] == (tmp_path / "in.dcm").read_bytes()[-1000:]
 
 
 def test_films_are_never_decoded():

@@ -64,6 +64,12 @@ class Objects:
             raise
         return name
 
+    def hold(self, name: str) -> None:
+        """Hold an object that is there: it stays until it is released, or its holder died."""
+        with self._lock:
+            self._held[name] += 1
+            self._workplace.mark(name)
+
     def release(self, name: str) -> None:
         """Give up one hold."""
         with self._lock:

@@ -80,10 +80,11 @@ class Transcoder:
             original = objects.open(record.object_sha256)
             require_same_pixels(original, file, converter=frames.sandbox.convert)
             name = objects.put(file)
+            objects.hold(record.object_sha256)  # should this process die now, the next one removes what is not named
             try:
                 self._switch(record, file, name, content or self._received_digest(record))
             except BaseException:
-                self._archive.release([name])
+                self._archive.release([name, record.object_sha256])
                 raise
             size = file.stat().st_size
         self._archive.release([name], named=[name])
@@ -93,11 +94,11 @@ class Transcoder:
 
     def drop_originals(self, *, all_of_them: bool = False) -> None:
         """Remove originals whose time has come."""
-        gone = set()
+        gone = []
         while self._left and (all_of_them or time.monotonic() - self._left[0][0] >= self._grace):
-            gone.add(self._left.popleft()[1])
+            gone.append(self._left.popleft()[1])
         if gone:
-            self._archive.remove_unnamed(gone)
+            self._archive.release(gone)
 
     def run(self, to_syntax: str, where: Mapping[str, str], progress: Progress = no_progress) -> Outcome:
         """All instances that match `where` and are not in the transfer syntax yet; may be stopped and begun again."""

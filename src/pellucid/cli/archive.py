@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
+_GRACE_SECONDS = 10.0
 archive_app = typer.Typer(help="Work on the archive itself.", no_args_is_help=True)
 Data = Annotated[Path | None, Option("--data", help="The folder that holds the archive [pellucid-data].")]
 
@@ -45,7 +46,9 @@ def transcode(
 
     wanted, filters = named(to), pairs(where, "--where")
     with archive_in(data) as archive, bar("transcode") as progress:
-        outcome = Transcoder(archive, keep_original=keep_original).run(wanted, filters, progress)
+        outcome = Transcoder(archive, keep_original=keep_original, grace_seconds=_GRACE_SECONDS).run(
+            wanted, filters, progress
+        )
     typer.echo(
         f"{outcome.done} instances are {syntax_of(wanted).name}: {outcome.before / 1e6:.1f} MB became "
         f"{outcome.after / 1e6:.1f} MB"
