@@ -1,8 +1,11 @@
 """What the OpenAPI description declares, and the check that an answer is among it."""
 
+import json
 import re
 
-from pellucid.server import answers
+from pellucid.server import access_answers, admin_answers, answers
+
+FORMS = (answers, admin_answers, access_answers)
 
 SERVICES = re.compile(r"/(api|dicom-web|health|ready|metrics)(/|$)")
 ITSELF = ("/api/docs", "/api/openapi.json")
@@ -75,7 +78,9 @@ def check_shape(schema, value):
     if name == "DicomObject":
         check_object(value)
         return
-    getattr(answers, name).model_validate(value, strict=True)
+    form = next(found for module in FORMS if (found := getattr(module, name, None)))
+    # As JSON: names of an enumeration are texts there.
+    form.model_validate_json(json.dumps(value), strict=True)
     if name in ("Problem", "ProblemDetails"):
         assert value["detail"]
         assert "\n" not in value["detail"]

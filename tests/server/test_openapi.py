@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from starlette.routing import Mount
 from tests.archive.samples import dicom, uid
+from tests.server.admin_requests import admin_answer
 from tests.server.declared import Declared
 
 from pellucid.dicomweb.multipart import MultipartReader
@@ -92,6 +93,8 @@ class Requests:
         kind = "post" if method == "POST" else "search" if self.is_search(path) else "get"
         if path.startswith("/dicom-web") and (method == "DELETE" or path.endswith("/wado")):
             kind = "wado" if path.endswith("/wado") else "delete"
+        if path.startswith("/api/admin"):
+            return admin_answer(self.client, method, path, status)
         if "workitem" in path or "/subscribers/" in path:
             return self.work_item_answer(method, path, status)
         make = getattr(self, f"{kind}_{status}", None) or getattr(self, f"any_{status}", None)

@@ -17,6 +17,7 @@ from pellucid.archive import ArchiveUnavailableError, ObjectDamagedError
 from pellucid.dicomweb import StoreLimits, routes
 from pellucid.errors import InvalidInputError
 from pellucid.server.accounts_api import accounts_api
+from pellucid.server.admin_api import admin_api
 from pellucid.server.api import api
 from pellucid.server.api_docs import docs_page
 from pellucid.server.audit_api import audit_api
@@ -72,6 +73,7 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
     app.include_router(operations_api(opened, metrics))
     app.include_router(api(opened))
     app.include_router(captures_api(opened))
+    app.include_router(admin_api(opened))
     for part in (session_api, accounts_api, audit_api):
         app.include_router(part(opened.keeper))
     limits = StoreLimits(

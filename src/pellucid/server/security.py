@@ -20,7 +20,7 @@ log = logging.getLogger("pellucid.server")
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _BODY_BYTES = 1 << 20
-_LARGE_BODIES = ("/api/uploads", "/dicom-web/studies")
+_LARGE_BODIES = ("/api/uploads", "/api/captures", "/dicom-web/studies")
 """Requests that stream to disk and count for themselves."""
 
 _POLICY = (
@@ -28,6 +28,12 @@ _POLICY = (
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' blob: data:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
+_CAPTURE_PAGE = "/capture"
+_CAPTURE_POLICY = f"{_POLICY}; media-src 'self' blob:"
+"""The page that records shows what it has recorded."""
+
+_NO_DEVICES = (b"permissions-policy", b"camera=(), display-capture=(), microphone=(), geolocation=()")
+_CAPTURE_DEVICES = (b"permissions-policy", b"camera=(self), display-capture=(self), microphone=(), geolocation=()")
 _TOO_LARGE = f"the request is larger than {_BODY_BYTES} bytes"
 _PATIENCE_S = 30.0
 _SLOWEST_BYTES_PER_S = 1000.0
@@ -171,6 +177,10 @@ def log_without_values(error: BaseException) -> None:
 def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
     path: str = scope["path"]
     headers = [*_HEADERS, _STRICT_TRANSPORT] if scope["scheme"] == "https" else _HEADERS
+    if path.rstrip("/") == _CAPTURE_PAGE:
+        others = [header for header in headers if header[0] != b"content-security-policy"]
+        return [*others, _CAPTURE_DEVICES, (b"content-security-policy", _CAPTURE_POLICY.encode("ascii"))]
+    headers = [*headers, _NO_DEVICES]
     if path.startswith(("/api", "/dicom-web")):
         return [*headers, (b"cache-control", b"no-store")]
     return headers
