@@ -40,11 +40,11 @@ def p10(data_set, syntax=EXPLICIT):
     return b"\0" * 128 + b"DICM" + element(0x00020000, "UL", struct.pack("<L", len(meta))) + meta + data_set
 
 
-def identified(before, after, syntax=EXPLICIT, study="1.2.3"):
+def identified(before, after, syntax=EXPLICIT, study="1.2.3", instance=1):
     """A file with identifiers, and elements before and after (0020,000D)."""
     middle = [(0x0020000D, study), (0x0020000E, f"{study}.1")]
     first = element(0x00080016, "UI", b"1.2.840.10008.5.1.4.1.1.2\0", syntax) + element(
-        0x00080018, "UI", _even(f"{study}.1.1"), syntax
+        0x00080018, "UI", _even(f"{study}.1.{instance}"), syntax
     )
     return p10(first + before + b"".join(element(t, "UI", _even(u), syntax) for t, u in middle) + after, syntax)
 
