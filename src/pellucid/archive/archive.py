@@ -21,7 +21,6 @@ from pellucid.archive.derived_cache import DerivedCache
 from pellucid.archive.frames import Frames
 from pellucid.archive.group_commit import GroupCommit, Work
 from pellucid.archive.inserting import recount
-from pellucid.archive.objects import ObjectDamagedError
 from pellucid.archive.places import Places
 from pellucid.archive.policies import Policies
 from pellucid.archive.policy_tables import InstanceVersionRow, QuarantineRow
@@ -37,7 +36,7 @@ from pellucid.archive.visibility import EVERYTHING, Visible
 from pellucid.archive.workplace import Workplace
 from pellucid.codecs.sandbox import Sandbox
 
-_NAMING = (InstanceRow, AcquisitionRow, OriginalRow, InstanceVersionRow, QuarantineRow)
+NAMING = (InstanceRow, AcquisitionRow, OriginalRow, InstanceVersionRow, QuarantineRow)
 """The tables that name objects."""
 
 StoreListener = Callable[[Session, Sequence[Stored]], None]
@@ -167,16 +166,9 @@ class Archive(View):
 
     def verify(self) -> Iterator[str]:
         """Read every object again; one line per object that is missing, damaged, or named by nothing."""
-        with self.reading() as session:
-            named = {name for row in _NAMING for name in session.scalars(select(row.object_sha256))}
-        for name in sorted(named):
-            try:
-                self.objects.check(name)
-            except ObjectDamagedError as error:
-                yield str(error)
-        for name in self.objects.names():
-            if name not in named and not self.objects.is_held(name):
-                yield f"object {name} is named by nothing in the index"
+        from pellucid.archive.verifying import Verifier
+
+        yield from Verifier(self).problems()
 
     # For batches
 
@@ -215,7 +207,7 @@ class Archive(View):
             for part in _chunks(sorted(names)):
                 kept = {
                     name
-                    for row in _NAMING
+                    for row in NAMING
                     for name in session.scalars(select(row.object_sha256).where(row.object_sha256.in_(part)))
                 }
                 for name in part:

@@ -113,10 +113,10 @@ class BucketObjects(Objects):
 
         return self._copies.add(name, fetch)
 
-    def names(self) -> Iterator[str]:
-        """The names of all objects there are."""
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """The names of all objects there are, or of those whose names begin with two given characters."""
         with _available():
-            for batch in obstore.list(self._store):
+            for batch in obstore.list(self._store, prefix or None):
                 for item in batch:
                     yield str(item["path"]).rpartition("/")[2]
 

@@ -64,6 +64,10 @@ class Objects:
             raise
         return name
 
+    def put_again(self, name: str, file: Path) -> None:
+        """Write an object over the damaged one, from a file of that content."""
+        self._write(name, file)
+
     def hold(self, name: str) -> None:
         """Hold an object that is there: it stays until it is released, or its holder died."""
         with self._lock:
@@ -131,9 +135,9 @@ class Objects:
         """The object's file, for libraries that read files only; never to be written."""
         return self.folder / key_of(name)
 
-    def names(self) -> Iterator[str]:
-        """The names of all objects there are."""
-        for path in self.folder.rglob("*"):
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """The names of all objects there are, or of those whose names begin with two given characters."""
+        for path in (self.folder / prefix).rglob("*"):
             if path.name != _LAYOUT and path.is_file():
                 yield path.name
 

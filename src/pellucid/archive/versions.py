@@ -34,12 +34,23 @@ def replace(
     """
     row = session.get_one(InstanceRow, parsed.sop_instance_uid, populate_existing=True)
     columns = {column.key: getattr(row, column.key) for column in InstanceRow.__table__.columns}
+    keep(session, parsed.study_instance_uid, columns, reason=reason, made_by=made_by, correction=correction)
+    values = {**parsed.instance, "content_sha256": content_sha256, "sop_class_uid": parsed.sop_class_uid}
+    _set(session, parsed.sop_instance_uid, values)
+    session.flush()
+    session.expire(row)
+
+
+def keep(
+    session: Session, study_uid: str, columns: dict[str, Any], *, reason: str, made_by: str, correction: int = 0
+) -> None:
+    """Note a version; `columns`: a row of the index."""
     session.add(
         InstanceVersionRow(
-            sop_instance_uid=parsed.sop_instance_uid,
-            study_instance_uid=parsed.study_instance_uid,
-            object_sha256=row.object_sha256,
-            object_size=row.object_size,
+            sop_instance_uid=columns["sop_instance_uid"],
+            study_instance_uid=study_uid,
+            object_sha256=columns["object_sha256"],
+            object_size=columns["object_size"],
             columns=json.dumps(columns),
             correction=correction,
             reason=reason,
@@ -47,10 +58,6 @@ def replace(
             created=now(),
         )
     )
-    values = {**parsed.instance, "content_sha256": content_sha256, "sop_class_uid": parsed.sop_class_uid}
-    _set(session, parsed.sop_instance_uid, values)
-    session.flush()
-    session.expire(row)
 
 
 def restore(session: Session, version: InstanceVersionRow) -> None:
@@ -79,10 +86,13 @@ def set_study(session: Session, parsed: Parsed) -> None:
 
 def received_digest(objects: Objects, row: InstanceRow) -> str:
     """SHA-256 of the data set that was received as an instance."""
-    if row.content_sha256:
-        return row.content_sha256
+    return row.content_sha256 or data_set_digest(objects, row.object_sha256)
+
+
+def data_set_digest(objects: Objects, name: str) -> str:
+    """SHA-256 of the data set in an object, without its file meta."""
     digest = hashlib.sha256()
-    with objects.open(row.object_sha256) as file:
+    with objects.open(name) as file:
         _, start = file_meta(file.read(4096))
         file.seek(start)
         while chunk := file.read(1 << 20):
