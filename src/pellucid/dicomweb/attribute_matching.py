@@ -33,8 +33,8 @@ def matches(item: Mapping[str, Any], path: str, value: str, *, fuzzy: bool = Fal
     if len(re.findall(r"[\\,]", value)) >= _MAXIMUM_VALUES:
         raise RequestError(400, f"{keyword}: lists more than {_MAXIMUM_VALUES} values")
     if vr in _TIMES:
-        return _in_range([str(v) for v in _values(item, path)], value, keyword)
-    found = list(_values(item, path))
+        return _in_range([str(v) for v in values_at(item, path)], value, keyword)
+    found = list(values_at(item, path))
     if vr == "PN":
         return any(_name(name, value, fuzzy=fuzzy) for name in found if isinstance(name, Mapping))
     if vr == "UI":
@@ -45,7 +45,8 @@ def matches(item: Mapping[str, Any], path: str, value: str, *, fuzzy: bool = Fal
     return any(_wildcard(str(v), option) for v in found for option in wanted.split("\\"))
 
 
-def _values(item: Mapping[str, Any], path: str) -> Iterator[Any]:
+def values_at(item: Mapping[str, Any], path: str) -> Iterator[Any]:
+    """The values at a path of keywords, of all items of its sequences."""
     keyword, _, below = path.partition(".")
     values = item.get(f"{tag_for_keyword(keyword):08X}", {}).get("Value") or ()
     if not below:
@@ -53,7 +54,7 @@ def _values(item: Mapping[str, Any], path: str) -> Iterator[Any]:
         return
     for part in values:
         if isinstance(part, Mapping):
-            yield from _values(part, below)
+            yield from values_at(part, below)
 
 
 def _wildcard(text: str, pattern: str) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from pydicom.datadict import keyword_for_tag, tag_for_keyword
+from pydicom.datadict import dictionary_VR
 
-from pellucid.archive import Match, Query
-from pellucid.archive.levels import tag_of
+from pellucid.archive import Query, View
+from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS, tag_of
 from pellucid.archive.query import LEVELS, Level
+from pellucid.dicomweb.attribute_matching import matches, path_of, values_at
 from pellucid.dicomweb.problems import RequestError
 
 MAXIMUM_RESULTS = 5000
@@ -33,7 +37,12 @@ _RETURNED: dict[Level, frozenset[str]] = {
     level: frozenset(map(tag_of, words.split()))
     for level, words in zip(LEVELS, (_STUDY, _SERIES, _INSTANCE), strict=True)
 }
-_TRUE, _FALSE = ("true",), ("false", "")
+_FLAGS = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
+_EMPTY = '""'
+"""A value that matches attributes without one, where emptyvaluematching is true."""
+
+_READ_HERE = frozenset({"PN", "SQ"})
+"""Attributes of these value representations have no index of their own unless the archive's query knows them."""
 
 
 class Search:
@@ -45,34 +54,61 @@ class Search:
         self._filters: dict[str, str] = {}
         self._included: set[str] = set()
         self._all = False
-        self._fuzzy = False
-        self._limit = MAXIMUM_RESULTS
-        self._offset = 0
+        self._flags = dict.fromkeys(_FLAGS, False)
+        self.limit = MAXIMUM_RESULTS
+        self.offset = 0
         for name, value in parameters:
             self._take(name, value)
-        self.query = Query(level, {**self._filters, **self._fixed}, self._fuzzy, self._limit + 1, self._offset)
+        for keyword, value in self._fixed.items():
+            if self._filters.setdefault(keyword, value) not in ("", value):
+                raise RequestError(400, f"{keyword}: is said by the address already")
+            self._filters[keyword] = value
+        self._read_here = self._split()
 
-    def results(self, matches: list[Match], base: str) -> tuple[list[dict[str, Any]], list[str]]:
-        """The DICOM JSON of the matches, and warnings."""
-        warnings = [f"{keyword} cannot be matched at this level and was ignored" for keyword in self.query.unsupported]
-        if len(matches) > self._limit == MAXIMUM_RESULTS:
-            warnings.append(f"there are more than {MAXIMUM_RESULTS} matches; ask for the others with offset")
-        return [self._result(match, base) for match in matches[: self._limit]], warnings
+    def results(self, view: View, root: str) -> tuple[list[str], bool]:
+        """The matches as DICOM JSON texts, at most as many as were asked for, and whether there are more."""
+        if not self._read_here:
+            query = Query(self.level, self._filters, self._flags["fuzzymatching"], self.limit + 1, self.offset)
+            texts = list(view.find_text(query, self._tags(), root=root))
+        else:
+            texts = list(islice(self._looked_through(view, root), self.offset, self.offset + self.limit + 1))
+        return texts[: self.limit], len(texts) > self.limit
 
-    def _result(self, match: Match, base: str) -> dict[str, Any]:
-        wanted = None if self._all else self._tags()
-        result = {tag: value for tag, value in match.attributes.items() if wanted is None or tag in wanted}
-        path = [
-            ("studies", match.study_instance_uid),
-            ("series", match.series_instance_uid),
-            ("instances", match.sop_instance_uid),
-        ]
-        url = base + "".join(f"/{name}/{uid}" for name, uid in path if uid)
-        result["00081190"] = {"vr": "UR", "Value": [url]}
-        return dict(sorted(result.items()))
+    @property
+    def ignored(self) -> list[str]:
+        """Attributes that were to match and cannot at this level."""
+        return [*Query(self.level, self._filters).unsupported, *self._beyond]
 
-    def _tags(self) -> set[str]:
-        tags = set(_RETURNED[self.level]) | self._included | {tag_of(keyword) for keyword in self._filters}
+    def _looked_through(self, view: View, root: str) -> Iterator[str]:
+        """Matches by what the index has no column for: each that else matches is looked at."""
+        tags, fuzzy = self._tags(), self._flags["fuzzymatching"]
+        for text in view.find_text(Query(self.level, self._filters, fuzzy), tags, root=root):
+            item = json.loads(text)
+            if all(_matches(item, path, value, fuzzy=fuzzy) for path, value in self._read_here.items()):
+                yield text
+
+    def _split(self) -> dict[str, str]:
+        """Take those filters out that the archive's query does not know."""
+        own = {path: value for path, value in self._filters.items() if self._is_read_here(path, value)}
+        for path in own:
+            del self._filters[path]
+        levels = {path: _depth(path) for path in own}
+        depth = LEVELS.index(self.level)
+        self._beyond = [path for path in own if levels[path] > depth]
+        return {path: value for path, value in own.items() if levels[path] <= depth}
+
+    def _is_read_here(self, path: str, value: str) -> bool:
+        if "." in path or (value == _EMPTY and self._flags["emptyvaluematching"]):
+            return True
+        unknown = Query(self.level, {path: value}).unsupported
+        return bool(unknown) and dictionary_VR(path) in _READ_HERE and _depth(path) <= LEVELS.index(self.level)
+
+    def _tags(self) -> frozenset[str] | None:
+        """The tags that are returned; None for all."""
+        if self._all:
+            return None
+        paths = (*self._filters, *self._read_here)
+        tags = _RETURNED[self.level] | self._included | {tag_of(path.partition(".")[0]) for path in paths}
         # A search below no particular study or series also says which one each match belongs to.
         if self.level != "study" and "StudyInstanceUID" not in self._fixed:
             tags |= _RETURNED["study"]
@@ -82,40 +118,45 @@ class Search:
 
     def _take(self, name: str, value: str) -> None:
         if name == "limit":
-            self._limit = min(MAXIMUM_RESULTS, _count(name, value))
+            self.limit = min(MAXIMUM_RESULTS, _count(name, value))
         elif name == "offset":
-            self._offset = _count(name, value)
-        elif name == "fuzzymatching":
-            if value.lower() not in _TRUE + _FALSE:
-                raise RequestError(400, f"fuzzymatching: is {value!r}; expected true or false")
-            self._fuzzy = value.lower() in _TRUE
+            self.offset = _count(name, value)
+        elif name in _FLAGS:
+            if value.lower() not in ("true", "false", ""):
+                raise RequestError(400, f"{name}: is {value[:80]!r}; expected true or false")
+            self._flags[name] = value.lower() == "true"
         elif name == "includefield":
             self._include(value)
-        elif name not in ("accept", "emptyvaluematching", "multiplevaluematching"):
-            self._filters[_keyword(name)] = value
+        elif name != "accept":
+            path = path_of(name)
+            if path in self._filters:
+                raise RequestError(400, f"{path}: is given twice")
+            self._filters[path] = value
 
     def _include(self, value: str) -> None:
+        """Attributes to be returned; of one within a sequence, the sequence."""
         for part in value.split(","):
             if part.lower() == "all":
                 self._all = True
             elif part:
-                self._included.add(tag_of(_keyword(part)))
+                first = part.partition(".")[0]
+                private = re.fullmatch("[0-9A-Fa-f]{8}", first)
+                self._included.add(first.upper() if private else tag_of(path_of(part).partition(".")[0]))
 
 
-def _keyword(name: str) -> str:
-    """The keyword of an attribute given by keyword or tag (`00100010`)."""
-    if tag_for_keyword(name) is not None:
-        return name
-    try:
-        keyword = keyword_for_tag(int(name, 16)) if len(name) == 8 else ""
-    except ValueError:
-        keyword = ""
-    if not keyword:
-        raise RequestError(400, f"{name!r} is not a DICOM keyword or tag")
-    return keyword
+def _matches(item: Mapping[str, Any], path: str, value: str, *, fuzzy: bool) -> bool:
+    if value == _EMPTY:
+        return not any(found not in ("", None) for found in values_at(item, path))
+    return matches(item, path, value, fuzzy=fuzzy)
+
+
+def _depth(path: str) -> int:
+    """The level that an attribute belongs to: 0 is the study."""
+    tag = tag_of(path.partition(".")[0])
+    return 0 if tag in STUDY_TAGS else 1 if tag in SERIES_TAGS else 2
 
 
 def _count(name: str, value: str) -> int:
     if not value.isascii() or not value.isdigit() or len(value) > 9:
-        raise RequestError(400, f"{name}: is {value!r}; expected an integer >= 0")
+        raise RequestError(400, f"{name}: is {value[:80]!r}; expected an integer >= 0")
     return int(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +22,7 @@ PARAMETERS = {
     "limit": ("integer", "Most matches; 5000 at once"),
     "offset": ("integer", "Matches passed over"),
     "fuzzymatching": ("string", "true: beginnings of words of names match"),
+    "emptyvaluematching": ("string", 'true: the value "" (two quotes) matches what has no value'),
     "includefield": (
         "string",
         "Keywords or tags, of sequences joined by dots, separated by commas, or all; repeatable",
@@ -40,10 +40,14 @@ def _search(level: Level) -> Handler:
         }
         search = Search(level, fixed, request.query_params.multi_items())
         chosen = chosen_form(ranges_of(request))
-        matches = context.view(request, Permission.FIND).find(search.query)
-        results, warnings = search.results(matches, base_of(request))
+        texts, more = search.results(context.view(request, Permission.FIND), base_of(request))
         context.audit(request, "Query", "E", fixed.values() if level != "study" else (), query=request.url.query)
-        return given_results(results, chosen, warning(warnings))
+        told = [f"{path} cannot be matched at this level and was ignored" for path in search.ignored]
+        headers = warning([*told, "There are additional results that can be requested"] if more else told)
+        if more:
+            following = request.url.include_query_params(offset=search.offset + search.limit, limit=search.limit)
+            headers["Link"] = f'<{following}>; rel="next"'
+        return given_texts(texts, chosen, headers)
 
     return handler
 
@@ -58,16 +62,15 @@ def chosen_form(ranges: list[MediaRange]) -> str:
     raise not_acceptable(f'{DICOM_JSON} or {MULTIPART}; type="{DICOM_XML}"')
 
 
-def given_results(results: list[dict[str, Any]], form: str, headers: dict[str, str]) -> Response:
-    """Data sets as one JSON array or as parts of XML; 204 where there are none."""
-    if not results:
+def given_texts(texts: list[str], form: str, headers: dict[str, str]) -> Response:
+    """Data sets, each as DICOM JSON in text, as one JSON array or as parts of XML; 204 where there are none."""
+    if not texts:
         return Response(status_code=204, headers=headers)
     if form == DICOM_XML:
-        response = related(DICOM_XML, (Part(DICOM_XML, to_xml(result)) for result in results))
+        response = related(DICOM_XML, (Part(DICOM_XML, to_xml(json.loads(text))) for text in texts))
         response.headers.update(headers)
         return response
-    text = json.dumps(results, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, headers=headers, media_type=DICOM_JSON)
+    return Response(f"[{','.join(texts)}]", headers=headers, media_type=DICOM_JSON)
 
 
 def _resource(path: str, level: Level, what: str) -> Resource:

@@ -19,8 +19,8 @@ from pellucid.dicomweb.context import Context
 from pellucid.dicomweb.dicom_xml import from_xml
 from pellucid.dicomweb.problems import RequestError
 from pellucid.dicomweb.resource import DICOM_JSON, DICOM_XML, MULTIPART, Answer, Handler, Resource
-from pellucid.dicomweb.searching import PARAMETERS, chosen_form, given_results
-from pellucid.dicomweb.work_items import STATE, TRANSACTION, first
+from pellucid.dicomweb.searching import PARAMETERS, chosen_form, given_texts
+from pellucid.dicomweb.work_items import STATE, TRANSACTION, as_text, first
 
 _ITEM = "/workitems/{workitem}"
 _SUBSCRIBER = _ITEM + "/subscribers/{subscriber}"
@@ -28,7 +28,7 @@ _EVENTS = "/subscribers/{subscriber}/events"
 _BODY_BYTES = 1 << 20
 _MOST = 1000
 _TITLE = re.compile(r"(?=.*[^ ])[ !-\[\]-~]{1,16}")
-_OPTIONS = ("limit", "offset", "fuzzymatching", "includefield", "accept")
+_OPTIONS = ("limit", "offset", "fuzzymatching", "emptyvaluematching", "includefield", "accept")
 
 
 async def create(context: Context, request: Request) -> Response:
@@ -47,7 +47,7 @@ def retrieve(context: Context, request: Request) -> Response:
     caller, form = _allowed(request, Permission.FIND), chosen_form(ranges_of(request))
     item = context.worklist.get(request.path_params["workitem"], caller)
     context.audit(request, "Procedure Record", "R", item=request.path_params["workitem"])
-    return given_results([item], form, {})
+    return given_texts([as_text(item)], form, {})
 
 
 def search(context: Context, request: Request) -> Response:
@@ -59,16 +59,16 @@ def search(context: Context, request: Request) -> Response:
     if fuzzy not in ("true", "false"):
         raise RequestError(400, f"fuzzymatching: is {fuzzy[:40]!r}; expected true or false")
     limit, offset = min(_MOST, _count(query, "limit", _MOST)), _count(query, "offset", 0)
-    found: list[dict[str, Any]] = []
+    found: list[str] = []
     more = 0
     for number, item in enumerate(context.worklist.find(filters, caller, fuzzy=fuzzy == "true")):
         if number >= offset + limit:
             more += 1
         elif number >= offset:
-            found.append(item)
+            found.append(as_text(item))
     context.audit(request, "Query", "E", query=request.url.query)
     text = [f"There are {more} additional results that can be requested"] if more else []
-    return given_results(found, form, warning(text))
+    return given_texts(found, form, warning(text))
 
 
 async def update(context: Context, request: Request) -> Response:
@@ -230,6 +230,7 @@ def _resource(
     )
 
 
+_SEARCH = {name: told for name, told in PARAMETERS.items() if name not in ("emptyvaluematching", "includefield")}
 _DATA = (DICOM_JSON, MULTIPART)
 _ACCEPT = {"accept": ("string", "Media type; instead of the header")}
 _CHANGE = (400, 404, 409, 413, 415)
@@ -255,7 +256,7 @@ RESOURCES = (
         Permission.FIND,
         {200: Answer("The matches", _DATA, "DicomObjects"), 204: Answer("There are no matches")},
         (400, 406),
-        query=PARAMETERS,
+        query=_SEARCH,
     ),
     _resource(
         "GET",

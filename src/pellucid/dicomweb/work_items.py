@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -137,6 +138,11 @@ def first(item: Mapping[str, Any], tag: str) -> Any:
     """The first value of an attribute; an empty text where there is none."""
     values = item.get(tag, {}).get("Value")
     return values[0] if values else ""
+
+
+def as_text(item: Mapping[str, Any]) -> str:
+    """A work item as JSON."""
+    return json.dumps(item, ensure_ascii=False, separators=(",", ":"))
 
 
 def date_time() -> str:

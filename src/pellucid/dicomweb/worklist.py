@@ -236,7 +236,7 @@ def _keep(row: WorkItemRow, item: Data) -> None:
     row.start = str(items.first(item, items.START))[:26]
     row.patient_id = str(items.first(item, "00100020"))
     row.study_instance_uid = items.study_of(item)
-    row.attributes = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+    row.attributes = items.as_text(item)
     row.changed = datetime.now(UTC).isoformat(timespec="seconds")
 
 
