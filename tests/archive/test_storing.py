@@ -15,6 +15,7 @@ from pydicom.filewriter import write_file_meta_info
 from tests.archive.samples import dataset, dicom, file_bytes, uid
 
 from pellucid.archive import Archive, FailureReason, ObjectDamagedError, Query, StoreRefusedError
+from pellucid.archive import batch as batches
 from pellucid.archive.archive import Limits
 
 
@@ -323,3 +324,50 @@ def test_a_full_disk_refuses(archive, monkeypatch):
         archive.store(dicom())
     assert refused.value.reason == FailureReason.OUT_OF_RESOURCES
     assert objects_in(archive) == []
+
+
+def test_a_received_data_set_is_a_file_with_its_file_meta(archive):
+    data = dicom()
+    start = 144 + int.from_bytes(data[140:144], "little")
+    archive.store_received(memoryview(data)[start:], file_meta=data[:start])
+    assert archive.fetch(only(archive)) == data
+
+
+def test_a_large_file_of_others_is_copied_before_it_is_looked_at(archive, tmp_path, monkeypatch):
+    """So that what is indexed is what is stored, whatever becomes of their file meanwhile."""
+    data = dicom(pixels=np.zeros((1000, 1000), np.int16))
+    file = tmp_path / "a.dcm"
+    file.write_bytes(data)
+    parse = batches.parse
+
+    def parse_and_change(source, **limits):
+        file.write_bytes(b"other")
+        return parse(source, **limits)
+
+    monkeypatch.setattr(batches, "parse", parse_and_change)
+    archive.store(file)
+    assert archive.fetch(only(archive)) == data
+    assert [p.name for p in archive.incoming.iterdir()] == ["lock"]
+    (tmp_path / "b.dcm").write_bytes(bytes(2 << 20))
+    with pytest.raises(StoreRefusedError, match="not a DICOM file"):
+        archive.store(tmp_path / "b.dcm")
+
+
+def test_a_file_of_the_archives_own_folder_becomes_the_object(archive):
+    file = archive.incoming / "received"
+    file.write_bytes(dicom(pixels=np.zeros((1000, 1000), np.int16)))
+    archive.store(file)
+    assert archive.objects.path(only(archive).object_sha256).samefile(file)
+
+
+def test_objects_of_an_older_layout_are_found(tmp_path):
+    with Archive(tmp_path) as archive:
+        archive.store(dicom())
+        (name,) = objects_in(archive)
+        path = archive.objects.path(name)
+    (path.parent / name[2:4]).mkdir()
+    path.rename(path.parent / name[2:4] / name)
+    (tmp_path / "objects" / ".layout-1").unlink()
+    with Archive(tmp_path) as archive:
+        assert archive.fetch(only(archive)) == dicom()
+        assert list(archive.verify()) == []

@@ -117,6 +117,11 @@ class Archive(View):
         with self.batch() as batch:
             return batch.store(source)
 
+    def store_received(self, data_set: bytes | memoryview, *, file_meta: bytes, sender: Sender = ANYONE) -> Stored:
+        """Store a data set as it came over a network; `file_meta` makes it a file: preamble, mark and group 2."""
+        with self.batch(sender) as batch:
+            return batch.store(b"".join((file_meta, data_set)))
+
     def batch(self, sender: Sender = ANYONE) -> Batch:
         """Several things stored together: all when the `with` block ends, none where it raises."""
         return Batch(self, sender)

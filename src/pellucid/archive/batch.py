@@ -97,9 +97,16 @@ class Batch:
             raise StoreRefusedError(
                 f"is {size} bytes; expected up to {limits.instance_bytes}", FailureReason.OUT_OF_RESOURCES
             )
-        parsed = parse(source, inflated_limit=limits.inflated_bytes)
-        if study_uid is not None:
-            require_study(parsed, study_uid, f"is {parsed.study_instance_uid}; expected {study_uid}")
+        with self._archive.objects.taken(source) as ours:
+            parsed = parse(ours, inflated_limit=limits.inflated_bytes)
+            if study_uid is not None:
+                require_study(parsed, study_uid, f"is {parsed.study_instance_uid}; expected {study_uid}")
+            return self._stage(ours, size, parsed, duplicates, any_patient=any_patient)
+
+    def _stage(
+        self, source: bytes | Path, size: int, parsed: Parsed, duplicates: Duplicates | None, *, any_patient: bool
+    ) -> Stored:
+        """Write the object of one file, unless it is there already."""
         staged = self._staged.parsed
         try:
             new = self._is_new(parsed, source)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -21,6 +22,7 @@ from pellucid.errors import PellucidError
 _CHUNK = 1 << 20
 _ROOM_BYTES = 64 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FOLDER = re.compile(r"[0-9a-f]{2}")
 _LAYOUT = ".layout-1"
 
 
@@ -45,6 +47,26 @@ class Objects:
         self._workplace = workplace
         self._held: Counter[str] = Counter()
         self._lock = Lock()
+
+    @contextmanager
+    def taken(self, source: bytes | Path) -> Iterator[bytes | Path]:
+        """The content where nobody else can change it while it is looked at: bytes, or a file of our own folder."""
+        if isinstance(source, bytes) or self._workplace.folder in source.parents:
+            yield source
+        elif source.stat().st_size < _CHUNK:
+            yield source.read_bytes()
+        else:
+            _require_mark(source)
+            self._require_room(source.stat().st_size)
+            copy = self._workplace.temporary()
+            try:
+                try:
+                    shutil.copyfile(source, copy)
+                except OSError as error:
+                    raise _not_stored(error) from error
+                yield copy
+            finally:
+                copy.unlink(missing_ok=True)
 
     def put(self, source: bytes | Path) -> str:
         """Store bytes, or the content of a file, and hold the object; its name.
@@ -141,6 +163,12 @@ class Objects:
             if path.name != _LAYOUT and path.is_file():
                 yield path.name
 
+    def strangers(self) -> Iterator[str]:
+        """Names beside the objects, which nothing here made."""
+        for path in self.folder.iterdir():
+            if path.name != _LAYOUT and not (path.is_dir() and _FOLDER.fullmatch(path.name)):
+                yield path.name
+
     def _get(self, name: str) -> bytes:
         try:
             return self.path(name).read_bytes()
@@ -173,11 +201,7 @@ class Objects:
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink()
-            full = error.errno in _FULL
-            raise StoreRefusedError(
-                "cannot be stored: the disk is full" if full else f"cannot be stored: {error.strerror or 'disk error'}",
-                FailureReason.OUT_OF_RESOURCES if full else FailureReason.PROCESSING_FAILURE,
-            ) from error
+            raise _not_stored(error) from error
 
     def _delete(self, name: str) -> None:
         self.path(name).unlink(missing_ok=True)
@@ -201,6 +225,21 @@ def _size_of(source: bytes | Path) -> int:
 def key_of(name: str) -> str:
     """Where an object lies in its folder or bucket."""
     return f"{name[:2]}/{name}"
+
+
+def _not_stored(error: OSError) -> StoreRefusedError:
+    full = error.errno in _FULL
+    return StoreRefusedError(
+        "cannot be stored: the disk is full" if full else f"cannot be stored: {error.strerror or 'disk error'}",
+        FailureReason.OUT_OF_RESOURCES if full else FailureReason.PROCESSING_FAILURE,
+    )
+
+
+def _require_mark(file: Path) -> None:
+    """Before a large file is copied."""
+    with file.open("rb") as opened:
+        if opened.read(132)[128:] != b"DICM":
+            raise StoreRefusedError("is not a DICOM file: no DICM mark at byte 128", FailureReason.CANNOT_UNDERSTAND)
 
 
 def _fill(temporary: Path, source: bytes | Path, *, ours: Path) -> None:
