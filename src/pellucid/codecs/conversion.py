@@ -102,9 +102,4 @@ class Conversion:
 
 
 Converter = Callable[[Conversion, bytes], bytes]
-"""Does `Conversion.of_coded`, here or in another process."""
-
-
-def in_this_process(conversion: Conversion, coded: bytes) -> bytes:
-    """The converter for data that comes from here."""
-    return conversion.of_coded(coded)
+"""Does `Conversion.of_coded`, here (that is a converter itself) or in another process."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pellucid.codecs.elements import ITEM, SEQUENCE_END, Source
 from pellucid.errors import InvalidInputError
@@ -56,10 +57,10 @@ class EncapsulatedFrames:
         return self._walked
 
     def _by_table(self, index: int) -> list[_Fragment] | None:
-        """The frame's fragments where the Basic Offset Table leads to them, and from them to the next frame's."""
-        if len(self._table) != 4 * self._frames or self._frames == 1:
+        """The frame's fragments where an offset table leads to them, and from them to the next frame's."""
+        offsets, lengths = self._offsets()
+        if len(offsets) != self._frames or self._frames == 1:
             return None
-        offsets = np.frombuffer(self._table, "<u4")
         position = self._first + int(offsets[index])
         stop = self._first + int(offsets[index + 1]) if index + 1 < self._frames else None
         parts = []
@@ -74,7 +75,16 @@ class EncapsulatedFrames:
             if tag != ITEM or position > (stop or self._source.size):
                 return None
             parts.append((position - length, length))
-        return parts or None
+        return _cut([parts], lengths[8 * index : 8 * index + 8], 1)[0] if parts else None
+
+    def _offsets(self) -> tuple[NDArray[Any], bytes]:
+        """Of the frames from the first fragment's item, and the extended table's lengths, where there is one."""
+        offsets, lengths = self._extended
+        if offsets and len(offsets) == 8 * self._frames:
+            return np.frombuffer(offsets, "<u8"), lengths or b""
+        if len(self._table) % 4:
+            return np.zeros(0, "<u4"), b""
+        return np.frombuffer(self._table, "<u4"), b""
 
 
 def _offset_table(source: Source, start: int) -> tuple[bytes, int]:
