@@ -38,6 +38,7 @@ VIEWER_SOURCES := $(shell find viewer -type f -not -path '*/node_modules/*' 2>/d
 	@echo "Installing development packages"
 	@$(PIP_INSTALL) -r requirements/dev.lock
 	@sh tools/install_system_packages.sh
+	@sh tools/install_identity_provider.sh
 	@touch $@
 
 run: install ## start Pellucid (DATA=folder PORT=number); the first start scans the demonstration patient
