@@ -256,8 +256,17 @@ def _file_meta(source: Source) -> tuple[dict[int, tuple[str, bytes]], int]:
 
 def _inflated(source: Source, start: int, limits: Limits) -> Source:
     """The data set inflated, within the limits, in memory or, where it is large, in a temporary file."""
-    inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
     target = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (the source keeps it open)
+    try:
+        _inflate(source, start, limits, target)
+    except BaseException:
+        target.close()
+        raise
+    return Source(cast("IO[bytes]", target))
+
+
+def _inflate(source: Source, start: int, limits: Limits, target: SpooledTemporaryFile[bytes]) -> None:
+    inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while start < source.size and not inflater.eof:
         piece = source.read(start, min(1 << 20, source.size - start))
         start += len(piece)
@@ -271,4 +280,3 @@ def _inflated(source: Source, start: int, limits: Limits) -> Source:
                 raise InvalidInputError(f"inflates to more than {limits.instance_bytes} bytes")
             target.write(data)
             piece = inflater.unconsumed_tail
-    return Source(cast("IO[bytes]", target))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -24,6 +25,9 @@ JPEG_2000 = "1.2.840.10008.1.2.4.91"
 HTJ2K_LOSSLESS = "1.2.840.10008.1.2.4.201"
 HTJ2K_LOSSLESS_RPCL = "1.2.840.10008.1.2.4.202"
 HTJ2K = "1.2.840.10008.1.2.4.203"
+
+
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 class Kind(Enum):
@@ -108,7 +112,8 @@ SYNTAXES = {syntax.uid: syntax for syntax in (*_NATIVE, *_IMAGES, *_VIDEO)}
 
 def syntax_of(uid: str) -> Syntax:
     """The transfer syntax of a UID; one that is not known keeps its pixels as they are."""
-    return SYNTAXES.get(uid) or Syntax(uid, "", f"transfer syntax {uid}", Kind.OTHER, lossless=False)
+    name = f"transfer syntax {uid}" if _UID.fullmatch(uid) else "something that is no transfer syntax"
+    return SYNTAXES.get(uid) or Syntax(uid, "", name, Kind.OTHER, lossless=False)
 
 
 def named(text: str) -> str:
