@@ -4,7 +4,7 @@ const FILES = import.meta.glob("./**/*.{ts,tsx}", { query: "?raw", import: "defa
 
 /** Folders from the bottom up: each may use those before it. */
 const LAYERS = [
-  "ui", "geometry", "dicom", "series", "api", "viewing", "window_level", "fusion", "probe", "viewport", "jobs", "study_list", "raw_data", "reading_room",
+  "ui", "geometry", "dicom", "series", "api", "access", "viewing", "window_level", "fusion", "probe", "viewport", "jobs", "study_list", "capture", "admin", "raw_data", "reading_room",
 ];
 const PURE = ["geometry", "dicom", "series"];
 

@@ -1,14 +1,32 @@
 import { render } from "preact";
 import { lazy, Suspense } from "preact/compat";
+import { LoginPage, loadSession, mustLogIn, session } from "./access";
 import { StudyList } from "./study_list";
 import { Message, ProgressBar } from "./ui";
 
 // The reading room brings the rendering library with it; the study list does not wait for that.
 const ReadingRoom = lazy(() => import("./reading_room"));
+const CapturePage = lazy(() => import("./capture"));
+const AdminPage = lazy(() => import("./admin"));
 
-/** The page for an address: `/` the study list, `/study/{uid}` the reading room. */
+const AccountPage = lazy(() => import("./access/account_page"));
+const AuditPage = lazy(() => import("./access/audit_page"));
+const SharedPage = lazy(() => import("./access/shared_page"));
+
+const PAGES = { "/account": AccountPage, "/audit": AuditPage, "/shared": SharedPage, "/capture": CapturePage, "/admin": AdminPage } as const;
+
+/** The page for an address: `/` the study list, `/study/{uid}` the reading room, `/capture` and `/admin`. */
 function Page({ path }: { path: string }) {
-  if (path === "/") return <StudyList />;
+  if (path !== "/shared" && mustLogIn()) return <LoginPage />;
+  if (path === "/" || path === "/login") return <StudyList />;
+  const Other = PAGES[path.replace(/\/$/, "") as keyof typeof PAGES];
+  if (Other) {
+    return (
+      <Suspense fallback={<ProgressBar fraction={undefined} label="Loading the page" />}>
+        <Other />
+      </Suspense>
+    );
+  }
   const study = /^\/study\/([^/]+)\/?$/.exec(path)?.[1];
   if (study) {
     return (
@@ -26,4 +44,12 @@ function Page({ path }: { path: string }) {
   );
 }
 
-render(<Page path={location.pathname} />, document.getElementById("app")!);
+/** Asks who is there before anything else is asked; where the server is not there the pages say so themselves. */
+async function start(): Promise<void> {
+  await loadSession().catch(() => undefined);
+  // The session is read here, so that a login brings the page that was asked for.
+  const Start = () => <Page key={session.value?.caller.name} path={location.pathname} />;
+  render(<Start />, document.getElementById("app")!);
+}
+
+void start();

@@ -20,6 +20,9 @@ function explain(status: number, body: string): string {
   return status >= 500 ? `The server failed (status ${status}); its log says why.` : `The server refused (status ${status}).`;
 }
 
+/** What answers 401 to those who try to log in. */
+const OPEN = /^\/api\/(session|shares\/open)/;
+
 /** `fetch` that rejects with a `ServerError` unless the answer is a success. */
 export async function request(url: string, options: RequestInit = {}): Promise<Response> {
   let response: Response;
@@ -29,6 +32,8 @@ export async function request(url: string, options: RequestInit = {}): Promise<R
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ServerError("The server does not answer. Is Pellucid still running?", 0);
   }
+  // A session that ended: the page begins again, with a login.
+  if (response.status === 401 && !OPEN.test(url)) location.reload();
   if (!response.ok) throw new ServerError(explain(response.status, await response.text()), response.status);
   return response;
 }

@@ -1,3 +1,6 @@
+export * from "./admin";
+export * from "./capture";
+export * from "./access";
 export * from "./client";
 export { messageOf, request, requestJson, ServerError } from "./http";
 export * from "./types";

@@ -2,7 +2,7 @@
 
 export interface Job {
   readonly id: string;
-  readonly kind: "upload" | "reconstruction" | "demo";
+  readonly kind: "upload" | "reconstruction" | "demo" | "capture";
   readonly title: string;
   readonly state: "queued" | "running" | "done" | "failed" | "cancelled";
   readonly fraction: number;

@@ -1,5 +1,6 @@
 import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { AccountMenu, may, ShareButton } from "../access";
 import { findStudies, isActive, messageOf, type Study } from "../api";
 import { DropZone, JobList, jobs, onJobEnd, refreshJobs } from "../jobs";
 import { Button, Message, NotForDiagnosis, ProgressBar, Tag } from "../ui";
@@ -37,6 +38,11 @@ export function StudyList() {
     <div class="page">
       <header class="page-head">
         <h1>Pellucid</h1>
+        <nav class="page-links" aria-label="Pages">
+          {may("store") && <a href="/capture">Capture</a>}
+          {may("administer") && <a href="/admin">Administration</a>}
+        </nav>
+        <AccountMenu />
         <NotForDiagnosis />
       </header>
       <main>
@@ -114,6 +120,8 @@ const StudyRow = ({ study }: { study: Study }) => (
       </span>
     </td>
     <td class="description">{study.description || <span class="soft">No description</span>}</td>
-    <td class="count">{study.series ?? ""}</td>
+    <td class="count">
+      {study.series ?? ""} <ShareButton study={study} />
+    </td>
   </tr>
 );

@@ -1,0 +1,1 @@
+export { CapturePage as default } from "./capture_page";
