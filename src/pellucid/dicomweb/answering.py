@@ -61,7 +61,10 @@ def ranges_of(request: Request) -> list[MediaRange]:
 def base_of(request: HTTPConnection) -> str:
     """The service's root as this client addressed it."""
     scheme = {"ws": "http", "wss": "https"}.get(request.url.scheme, request.url.scheme)
-    return f"{scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
+    place, server = request.url.netloc, request.scope.get("server")
+    if server and server[1] and place == server[0] and server[1] not in (80, 443):
+        place = f"{place}:{server[1]}"  # dicomweb-client leaves the port out of Host
+    return f"{scheme}://{place}{request.scope.get('root_path', '')}"
 
 
 def local_path(request: Request) -> str:

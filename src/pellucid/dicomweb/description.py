@@ -48,6 +48,9 @@ SCHEMAS: Description = {
         "additionalProperties": False,
     },
 }
+_PROBLEM = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
+"""An error of the server in front of this service."""
+
 _OBJECT = {"$ref": "#/components/schemas/DicomObject"}
 _SHAPES: Description = {"DicomObject": _OBJECT, "DicomObjects": {"type": "array", "items": _OBJECT}}
 _BYTES = {"type": "string", "format": "binary"}
@@ -68,7 +71,7 @@ def openapi(root: str) -> Description:
         "info": {"title": "DICOMweb", "version": "2024e", "description": "DICOM PS3.18 web services"},
         "servers": [{"url": root}],
         "paths": operations(),
-        "components": {"schemas": SCHEMAS},
+        "components": {"schemas": {**SCHEMAS, "Problem": _PROBLEM}},
     }
 
 
