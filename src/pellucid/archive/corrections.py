@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from pellucid.archive import versions
@@ -24,6 +24,7 @@ from pellucid.archive.coercion import coerce, require_correctable
 from pellucid.archive.levels import tag_of
 from pellucid.archive.metadata import Parsed, parse
 from pellucid.archive.policy_tables import CorrectionRow, InstanceVersionRow
+from pellucid.archive.prepared import Prepared
 from pellucid.archive.query import Query
 from pellucid.archive.schema import InstanceRow, SeriesRow, StudyRow
 from pellucid.errors import InvalidInputError
@@ -32,6 +33,11 @@ from pellucid.progress import Progress, no_progress
 if TYPE_CHECKING:
     from pellucid.archive.archive import Archive
 
+_CORRECTED = Prepared(
+    select(CorrectionRow.id).where(
+        CorrectionRow.study_instance_uid == bindparam("study"), CorrectionRow.undone == bindparam("undone")
+    )
+)
 _OF_PATIENT = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
 
 
@@ -109,6 +115,8 @@ class Corrections:
         studies = {one.study_instance_uid for one in stored}
         known = select(CorrectionRow).where(CorrectionRow.undone == "").order_by(CorrectionRow.id)
         for study_uid in studies:
+            if _CORRECTED.run(session.connection(), {"study": study_uid, "undone": ""}).first() is None:
+                continue
             rows = list(session.scalars(known.where(CorrectionRow.study_instance_uid == study_uid)))
             for row in rows:
                 for one in stored:

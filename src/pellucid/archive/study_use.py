@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pellucid.archive.batch import Stored
 from pellucid.archive.policies import Policies
 from pellucid.archive.policy_tables import InstanceVersionRow, StudyUseRow
+from pellucid.archive.prepared import Prepared
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, StudyProjectRow
 from pellucid.archive.sender import Sender
@@ -25,6 +26,12 @@ _LOOK_AGAIN_SECONDS = 5.0
 _WRITE_DOWN_SECONDS = 30.0
 _MOST_REMEMBERED = 100_000
 
+_MORE = Prepared(
+    update(StudyUseRow)
+    .where(StudyUseRow.study_instance_uid == bindparam("study"))
+    .values(stored_bytes=StudyUseRow.stored_bytes + bindparam("size"))
+)
+
 
 def count_new(session: Session, stored: Sequence[Stored]) -> None:
     """Within the transaction that makes instances visible: what their studies take now."""
@@ -32,8 +39,7 @@ def count_new(session: Session, stored: Sequence[Stored]) -> None:
     for one in stored:
         sizes[one.study_instance_uid] = sizes.get(one.study_instance_uid, 0) + one.size
     for study_uid, size in sizes.items():
-        more = update(StudyUseRow).where(StudyUseRow.study_instance_uid == study_uid)
-        if not session.connection().execute(more.values(stored_bytes=StudyUseRow.stored_bytes + size)).rowcount:
+        if not _MORE.run(session.connection(), {"study": study_uid, "size": size}).rowcount:
             session.add(StudyUseRow(study_instance_uid=study_uid, stored_bytes=size, last_read=""))
 
 
