@@ -176,10 +176,12 @@ def test_a_stopped_import_goes_on(archive, tmp_path, monkeypatch):
 
 def test_media_with_a_dicomdir(archive, tmp_path):
     files = FileSet()
+    begun = files._stage["t"]
     for instance in (1, 2):
         files.add(pydicom.dcmread(io.BytesIO(file_bytes(dataset(instance=instance)))))
     files.write(tmp_path / "media")
-    files._stage["t"].cleanup()
+    for stage in (begun, files._stage["t"]):
+        stage.cleanup()
     outcome = Importer(archive).run(tmp_path / "media")
     assert (outcome.new, outcome.others) == (2, 1)
     assert outcome.refused == {}

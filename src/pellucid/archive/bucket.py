@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -119,6 +120,13 @@ class BucketObjects(Objects):
             for batch in obstore.list(self._store, prefix or None):
                 for item in batch:
                     yield str(item["path"]).rpartition("/")[2]
+
+    def strangers(self) -> Iterator[str]:
+        """Names beside the objects, which nothing here made."""
+        with _available():
+            found = obstore.list_with_delimiter(self._store)
+        yield from (str(item["path"]) for item in found["objects"])
+        yield from (name for name in map(str, found["common_prefixes"]) if not re.fullmatch("[0-9a-f]{2}", name))
 
     def _get(self, name: str) -> bytes:
         if (copy := self._copies.find(name)) is not None:

@@ -29,18 +29,19 @@ _POSTGRESQL = "postgresql+pg8000"
 class Database:
     """Any number of readers, one writer at a time, in one process or in several.
 
-    `where`: a file (SQLite in WAL mode) or a URL `postgresql+pg8000://user:password@host:port/name`. Raises
-    `ArchiveUnavailableError` where the database cannot be reached, now or later; it is used again once it can.
+    `where`: a file (SQLite in WAL mode) or a URL `postgresql+pg8000://user:password@host:port/name`; `version`: of the
+    schema that it is brought to. Raises `ArchiveUnavailableError` where the database cannot be reached, now or later;
+    it is used again once it can.
     """
 
-    def __init__(self, where: Path | str) -> None:
+    def __init__(self, where: Path | str, *, version: str = VERSION) -> None:
         self.url = _url(where)
         self.place = self.url.render_as_string(hide_password=True) if isinstance(where, str) else str(where)
         self._writer = Lock()
         self.engine = _postgresql(self.url) if self.is_postgresql else _sqlite(self.url)
         try:
             with self._available():
-                self._migrate()
+                self._migrate(version)
         except BaseException:
             self.close()
             raise
@@ -87,11 +88,11 @@ class Database:
                 raise
             raise ArchiveUnavailableError("the archive's database cannot be reached; try again later") from error
 
-    def _migrate(self) -> None:
+    def _migrate(self, version: str) -> None:
         if self.is_postgresql:
             self._require_plain_order()
         found = self._version()
-        if found == VERSION:
+        if found == version:
             return
         if found is not None and found > VERSION:
             raise InvalidInputError(
@@ -105,7 +106,7 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
         config.attributes["engine"] = self.engine
-        command.upgrade(config, VERSION)
+        command.upgrade(config, version)
 
     def _version(self) -> str | None:
         """The schema version without loading Alembic, which takes half a second."""

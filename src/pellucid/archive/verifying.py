@@ -56,6 +56,7 @@ class Verifier:
             known = len(report.problems)
             self._verify_part(part, report)
             yield from report.problems[known:]
+        yield from self._strangers()
 
     def run(self, progress: Progress = no_progress) -> Report:
         """Verify all of it, or what is left of it."""
@@ -65,10 +66,14 @@ class Verifier:
             self._verify_part(part, report)
             self._note(report, number + 1)
         self._verify_numbers(report)
+        report.problems += self._strangers()
         if self._state is not None:
             self._state.unlink(missing_ok=True)
         progress(1.0, f"{report.objects} objects")
         return report
+
+    def _strangers(self) -> list[str]:
+        return [f"{name} lies among the objects and is named by nothing" for name in self._archive.objects.strangers()]
 
     def _verify_part(self, part: str, report: Report) -> None:
         sizes = self._named(part)

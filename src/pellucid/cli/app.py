@@ -12,7 +12,7 @@ import typer
 from typer import Argument, Option
 
 from pellucid import __version__
-from pellucid.cli import access, archive, capture, dimse
+from pellucid.cli import access, archive, archive_care, archive_policy, capture, dimse
 from pellucid.errors import CancelledError, InvalidInputError, PellucidError
 
 if TYPE_CHECKING:
@@ -210,6 +210,8 @@ def demo(data: DataFolder = None, host: Host = None, port: Port = None) -> None:
 
 access.register(app)
 archive.register(app)
+archive_care.register(app)
+archive_policy.register(app)
 dimse.register(app)
 capture.register(app)
 
