@@ -77,7 +77,10 @@ def test_a_crashed_decoder_is_an_error_and_is_replaced():
 def test_slow_and_greedy_decoders_are_stopped():
     made = pixels(6, (1, 2500, 2500), 16, 16)
     data = coded(made, "jpeg2000")
-    with Sandbox(1, WorkerLimits(seconds=0.2)) as sandbox, pytest.raises(InvalidInputError, match=r"longer than 0.2 s"):
+    with (
+        Sandbox(1, WorkerLimits(seconds=0.2, bytes_per_second=1e12)) as sandbox,
+        pytest.raises(InvalidInputError, match=r"longer than 0.2 s"),
+    ):
         sandbox.convert(plain(made, "jpeg2000"), data)
     with Sandbox(1, WorkerLimits(memory_bytes=16 << 20)) as sandbox, pytest.raises(PellucidError):
         sandbox.convert(plain(made, "jpeg2000"), data)

@@ -196,7 +196,7 @@ class Instance:
         if vr == "OB":
             return 1
         cell = self._number(0x00280100, 16) // 8
-        return {"OF": 4, "OD": 8}.get(vr, max(2, cell))
+        return {"OF": 4, "OD": 8}.get(vr, cell if cell in (4, 8) else 2)
 
     def _walk(self) -> None:
         for element in elements(self.source, self.encoding, self.start, self.source.size):

@@ -34,10 +34,14 @@ class DecodersBusyError(PellucidError):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerLimits:
-    """Of one worker: memory beyond its libraries' [byte], and how long one frame may take [s]."""
+    """Of one worker: memory beyond its libraries' [byte], and how long one frame may take.
+
+    That is `seconds` [s], and the time that the slowest codec on a slow, busy machine takes for its size [byte/s].
+    """
 
     memory_bytes: int = 2 << 30
-    seconds: float = 20
+    seconds: float = 3
+    bytes_per_second: float = 2e6
     wait_seconds: float = 60.0
 
 
@@ -80,7 +84,8 @@ class Sandbox:
         conversion.form.require_ratio(len(coded), conversion.limits)
         worker = self._take()
         try:
-            result = worker.convert(conversion, coded, self._limits.seconds)
+            seconds = self._limits.seconds + conversion.form.cell_bytes / self._limits.bytes_per_second
+            result = worker.convert(conversion, coded, seconds)
         except _WorkerLostError as error:
             worker.stop()
             self._places.release()
@@ -215,7 +220,7 @@ class _Worker:
         while b"\n" not in self._buffer:
             left = until - time.monotonic()
             if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-                raise _WorkerLostError(f"the decoder took longer than {seconds:g} s")
+                raise _WorkerLostError(f"the decoder took longer than {seconds:.3g} s")
             part = os.read(descriptor, _LONGEST_ANSWER)
             if not part or len(self._buffer) > _LONGEST_ANSWER:
                 raise _WorkerLostError(self._end())
