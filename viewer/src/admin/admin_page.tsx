@@ -21,7 +21,7 @@ export function AdminPage() {
           <a href="/">Pellucid</a> Administration
         </h1>
         <nav aria-label="Elsewhere">
-          <a href="/api/docs">Programming interface</a> <a href="/metrics">Metrics</a>
+          <a href="/audit">Audit trail</a> <a href="/api/docs">Programming interface</a> <a href="/metrics">Metrics</a>
         </nav>
       </header>
       <p class="admin-done" role="status" aria-live="polite">
