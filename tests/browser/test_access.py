@@ -108,7 +108,7 @@ def test_a_study_is_shared_with_somebody_who_has_no_account(page, guarded, chrom
     dialog = page.get_by_role("dialog")
     dialog.wait_for()
     page.keyboard.press("Escape")
-    dialog.wait_for(state="detached")
+    page.locator("dialog").wait_for(state="detached")
     assert page.evaluate("document.activeElement.textContent") == "Share", "the focus comes back"
     page.keyboard.press("Enter")
     dialog.get_by_label("Passphrase").fill("over the hill")
