@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from pellucid import __version__, jpip
+from pellucid import __version__, fhir, jpip
 from pellucid.access import PermissionDeniedError
 from pellucid.archive import ArchiveUnavailableError, ObjectDamagedError
 from pellucid.dicomweb import StoreLimits, routes
@@ -80,6 +80,7 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
         part_bytes=settings.instance_bytes, total_bytes=settings.upload_bytes, parts=settings.upload_files
     )
     app.router.routes.append(Mount(DICOMWEB, routes=routes(opened.archive, limits, opened.keeper.audit)))
+    app.router.routes.append(Mount("/fhir", routes=fhir.routes(opened.archive, opened.keeper.audit, dicomweb=DICOMWEB)))
     app.router.routes.extend(jpip.routes(opened.archive, audit=opened.keeper.audit))
     app.router.routes.extend(viewer_routes())
     return app

@@ -181,7 +181,7 @@ def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
         others = [header for header in headers if header[0] != b"content-security-policy"]
         return [*others, _CAPTURE_DEVICES, (b"content-security-policy", _CAPTURE_POLICY.encode("ascii"))]
     headers = [*headers, _NO_DEVICES]
-    if path.startswith(("/api", "/dicom-web")):
+    if path.startswith(("/api", "/dicom-web", "/fhir")):
         return [*headers, (b"cache-control", b"no-store")]
     return headers
 
