@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import multiprocessing
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
 from pellucid.access import AuditSink
-from pellucid.archive import Archive
+from pellucid.archive import Archive, Stored
 from pellucid.dimse.delivering import Deliverer
 from pellucid.dimse.limits import NetworkLimits
 from pellucid.dimse.listener import Listener, listening_socket
@@ -28,6 +31,8 @@ from pellucid.errors import InvalidInputError
 
 _START_S = 60
 _STOP_S = 10
+_ASSOCIATIONS, _INSTANCES, _BYTES = 0, 1, 2
+"""What a process counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,7 @@ class DimseSettings:
     """How the listener runs. `titles`: the AE titles it is called by; the first is the one it calls with.
 
     `processes`: 0 serves in threads of this process; more serve in processes of their own, which share the work.
+    `prepare` is called at the start of each such process.
     `audit`, `authenticate` make the doors to trail and accounts from an archive, in whichever process.
     """
 
@@ -47,6 +53,7 @@ class DimseSettings:
     limits: NetworkLimits = field(default_factory=NetworkLimits)
     audit: Callable[[Archive], AuditSink] | None = None
     authenticate: Callable[[Archive], Authenticate] | None = None
+    prepare: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         for title in self.titles:
@@ -117,7 +124,7 @@ class DimseServer:
             "policies": self._archive.policies,
         }
         for number in range(settings.processes):
-            ready, count = spawning.Event(), spawning.Value("i", 0)
+            ready, count = spawning.Event(), spawning.Array("q", 3)
             process = spawning.Process(
                 target=_serve_in_process,
                 args=(self._archive.folder, opened_as, settings, self._socket, self._stopping, ready, count),
@@ -136,7 +143,11 @@ class DimseServer:
     def associations(self) -> int:
         """How many are open, as of the last second."""
         own = self._listener.open_associations if self._listener else 0
-        return own + sum(int(count.value) for count in self._counts)
+        return own + sum(int(count[_ASSOCIATIONS]) for count in self._counts)
+
+    def stored(self) -> tuple[int, int]:
+        """New instances, and their bytes, that the processes have stored."""
+        return sum(int(count[_INSTANCES]) for count in self._counts), sum(int(count[_BYTES]) for count in self._counts)
 
     def close(self) -> None:
         """Let open associations end for a moment, then stop."""
@@ -158,6 +169,18 @@ def start_deliveries(archive: Archive, settings: DimseSettings) -> Deliverer:
     return Deliverer(settings.doors(archive)).start()
 
 
+def _count(counts: Any, session: Session, stored: Sequence[Stored]) -> None:
+    """Count what is stored once its transaction is."""
+    instances, size = len(stored), sum(one.size for one in stored)
+
+    def committed(_session: Session) -> None:
+        with counts.get_lock():
+            counts[_INSTANCES] += instances
+            counts[_BYTES] += size
+
+    event.listen(session, "after_commit", committed, once=True)
+
+
 def _serve_in_process(
     folder: Path,
     opened_as: dict[str, Any],
@@ -167,19 +190,22 @@ def _serve_in_process(
     ready: Event,
     count: Any,
 ) -> None:
-    # Ctrl-C reaches every process of the terminal; the server's own tells when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING)
+    # What stops a whole group (Ctrl-C, a service manager) reaches every process; the server's own tells when to stop.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if settings.prepare is not None:
+        settings.prepare()
     listening.setblocking(False)
     with ExitStack() as opened:
         archive = opened.enter_context(Archive(folder, **opened_as))
         archive.on_store.append(route_new_instances)
+        archive.on_store.append(partial(_count, count))
         tls = settings.tls.for_listening() if settings.tls else None
         listener = Listener(settings.doors(archive), listening, tls).start()
         opened.callback(listener.close)
         ready.set()
         parent = multiprocessing.parent_process()
         while not stopping.wait(1.0):
-            count.value = listener.open_associations
+            count[_ASSOCIATIONS] = listener.open_associations
             if parent is not None and not parent.is_alive():
                 return

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from pellucid.access.doorkeeper import audit_sink, authenticator
+from pellucid.server import logs
 from pellucid.server.platform import Platform
 from pellucid.server.settings import Settings
 
@@ -33,18 +35,20 @@ def dimse(settings: Settings, platform: Platform) -> Iterator[str]:
         if settings.dimse_certificate
         else None,
         audit=audit_sink,
+        prepare=partial(logs.configure, settings.log_format, settings.log_level),
         authenticate=authenticator,
     )
     server = DimseServer(platform.archive, wanted) if settings.dimse_port is not None else None
     deliverer = start_deliveries(platform.archive, wanted)
+    platform.closers.append(deliverer.close)
     try:
         if server is None:
             yield ""
         else:
+            platform.closers.append(server.close)
             server.start()
             platform.association_counts.append(server.associations)
+            platform.stored_elsewhere.append(server.stored)
             yield f"{wanted.titles[0]} at {wanted.host}:{server.port}"
     finally:
-        if server is not None:
-            server.close()
-        deliverer.close()
+        platform.end_users()

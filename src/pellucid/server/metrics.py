@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -54,6 +55,9 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.registry.register(_State(platform))
         platform.archive.on_store.append(self._on_store)
+        self._elsewhere = platform.stored_elsewhere
+        self._noted = (0, 0)
+        self._lock = threading.Lock()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -62,6 +66,11 @@ class Metrics:
 
     def text(self) -> bytes:
         """All numbers in Prometheus' text format."""
+        with self._lock:
+            instances, size = map(sum, zip((0, 0), *(stored() for stored in self._elsewhere), strict=True))
+            self._instances.labels("dimse").inc(max(0, instances - self._noted[0]))
+            self._bytes.labels("dimse").inc(max(0, size - self._noted[1]))
+            self._noted = instances, size
         return generate_latest(self.registry)
 
     def _on_store(self, session: Session, stored: Sequence[Stored]) -> None:

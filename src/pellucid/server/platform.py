@@ -139,6 +139,10 @@ class Platform:
         self.storage = Storage(archive)
         self._audit_export: Background | None = None
         self.association_counts: list[Callable[[], int]] = []
+        self.stored_elsewhere: list[Callable[[], tuple[int, int]]] = []
+        """Instances and bytes that other processes of this server have stored."""
+        self.closers: list[Callable[[], None]] = []
+        """What uses the archive and ends before it is closed."""
         self.transcoding = TranscodingQueue(archive)
 
     @classmethod
@@ -170,8 +174,14 @@ class Platform:
         self._note("Application Start")
         threading.Thread(target=_load_modalities, name="load modalities", daemon=True).start()
 
+    def end_users(self) -> None:
+        """End what uses the archive, the newest first."""
+        while self.closers:
+            self.closers.pop()()
+
     def close(self) -> None:
         """Stop jobs and close the archive."""
+        self.end_users()
         self.jobs.stop()
         self.jobs.join(self.settings.grace_seconds)
         self.transcoding.stop()
