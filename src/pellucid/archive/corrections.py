@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from pellucid.archive import versions
 from pellucid.archive.batch import Stored
 from pellucid.archive.coercion import coerce, require_correctable
+from pellucid.archive.inserting import recount
 from pellucid.archive.levels import tag_of
 from pellucid.archive.metadata import Parsed, parse
 from pellucid.archive.policy_tables import CorrectionRow, InstanceVersionRow
@@ -54,6 +55,15 @@ class Correction:
     made_by: str
     created: str
     undone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Corrected:
+    """An instance written again from the object `given`; `content_sha256`: of the data set that was received."""
+
+    given: str
+    parsed: Parsed
+    content_sha256: str
 
 
 class Corrections:
@@ -148,34 +158,52 @@ class Corrections:
         return made
 
     def _correct_study(self, row: CorrectionRow) -> Correction:
-        with self._archive.writing() as session:
-            session.add(row)
-            session.flush()
-            parsed = None
-            for sop_uid in _instances(session, row.study_instance_uid):
-                found = self._correct_instance(session, sop_uid, row)
-                parsed = parsed or found
-            if parsed is not None:
-                versions.set_study(session, parsed)
-            return _correction(row)
+        """Instances are written again before anyone must wait for the index, which then names them all at once."""
+        changes, held = json.loads(row.changes), list[str]()
+        named: list[str] = []
+        try:
+            with self._archive.reading() as session:
+                there = [session.get_one(InstanceRow, uid) for uid in _instances(session, row.study_instance_uid)]
+            ready = {one.sop_instance_uid: self._corrected(one, changes, held) for one in there}
+            with self._archive.writing() as session:
+                session.add(row)
+                session.flush()
+                parsed = None
+                for sop_uid in _instances(session, row.study_instance_uid):
+                    instance = session.get_one(InstanceRow, sop_uid)
+                    one = ready.get(sop_uid)
+                    if one is None or one.given != instance.object_sha256:  # it came, or changed, meanwhile
+                        one = self._corrected(instance, changes, held)
+                    _replace(session, one, row)
+                    parsed = parsed or one.parsed
+                if parsed is not None:
+                    versions.set_study(session, parsed)
+                correction = _correction(row)
+            named = held
+        finally:
+            self._archive.release(held, named=named)
+        return correction
 
-    def _correct_instance(self, session: Session, sop_uid: str, row: CorrectionRow) -> Parsed:
-        """Write one instance again; its object is named by this transaction, or removed with the next clearing."""
-        objects = self._archive.objects
+    def _correct_instance(self, session: Session, sop_uid: str, row: CorrectionRow) -> None:
+        """Correct an instance that is just being stored."""
+        held: list[str] = []
         instance = session.get_one(InstanceRow, sop_uid, populate_existing=True)
-        content = versions.received_digest(objects, instance)
+        _replace(session, self._corrected(instance, json.loads(row.changes), held), row)
+        for name in held:
+            # As the writer: until this transaction ends nobody can remove what it names.
+            self._archive.objects.release(name)
+
+    def _corrected(self, instance: InstanceRow, changes: Mapping[str, str], held: list[str]) -> _Corrected:
+        objects = self._archive.objects
         with TemporaryDirectory(prefix="correction-", dir=self._archive.incoming) as folder:
             file = Path(folder) / "corrected.dcm"
             with objects.open(instance.object_sha256) as source:
-                coerce(source, file, json.loads(row.changes))
+                coerce(source, file, changes)
             parsed = parse(file, inflated_limit=self._archive.limits.inflated_bytes)
-            size = file.stat().st_size
-            name = objects.put(file)
-        # As the writer: until this transaction ends nobody can remove what it names.
-        objects.release(name)
-        parsed.instance.update(object_sha256=name, object_size=size)
-        versions.replace(session, parsed, content, reason=row.reason, made_by=row.made_by, correction=row.id)
-        return parsed
+            parsed.instance.update(object_size=file.stat().st_size, object_sha256=objects.put(file))
+        held.append(parsed.instance["object_sha256"])
+        content = versions.received_digest(objects, instance)
+        return _Corrected(given=instance.object_sha256, parsed=parsed, content_sha256=content)
 
     def _undo(self, correction: Correction) -> None:
         with self._archive.writing() as session:
@@ -185,6 +213,7 @@ class Corrections:
             for version in last.values():
                 gone.add(str(session.get_one(InstanceRow, version.sop_instance_uid).object_sha256))
                 versions.restore(session, version)
+            recount(session.connection(), [correction.study_instance_uid])
             # Of instances that were replaced meanwhile there are earlier ones: they are history now.
             earlier = update(InstanceVersionRow).where(InstanceVersionRow.correction == correction.id)
             session.execute(earlier.values(correction=0))
@@ -213,6 +242,10 @@ class Corrections:
         statement = select(StudyRow.study_instance_uid).where(StudyRow.patient_id == patient_id).order_by(*newest)
         with self._archive.reading() as session:
             return list(session.scalars(statement))
+
+
+def _replace(session: Session, one: _Corrected, row: CorrectionRow) -> None:
+    versions.replace(session, one.parsed, one.content_sha256, reason=row.reason, made_by=row.made_by, correction=row.id)
 
 
 def _instances(session: Session, study_uid: str) -> list[str]:

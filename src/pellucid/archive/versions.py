@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from pellucid.archive.inserting import recount
 from pellucid.archive.metadata import Parsed, file_meta
 from pellucid.archive.objects import Objects
 from pellucid.archive.policy_tables import InstanceVersionRow
@@ -61,12 +60,11 @@ def keep(
 
 
 def restore(session: Session, version: InstanceVersionRow) -> None:
-    """Let an instance be what it was; the version is used up."""
+    """Let an instance be what it was; the version is used up. Whoever calls this counts again."""
     columns: dict[str, Any] = json.loads(version.columns)
     known = {column.key for column in InstanceRow.__table__.columns}
     _set(session, version.sop_instance_uid, {k: v for k, v in columns.items() if k in known and k not in _KEYS})
     session.execute(delete(InstanceVersionRow).where(InstanceVersionRow.id == version.id))
-    recount(session.connection(), [version.study_instance_uid])
 
 
 def forget(session: Session, sop_uids: Iterable[str]) -> set[str]:
