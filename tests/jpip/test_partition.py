@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.jpip.encoders import htj2k, j2k, needs_openjpeg, openjpeg, opj_decompress, picture, planes
 
-from pellucid.errors import InvalidInputError
+from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.jpip.codestream import Codestream
 from pellucid.jpip.markers import PLT
 from pellucid.jpip.partition import partition, tile_part_start
@@ -124,6 +124,27 @@ def test_any_options(tmp_path, data):
     assert partition(made.data).data == made.data
 
 
+def test_headers_with_markers_that_stand_alone():
+    """FF30 … FF3F have no length (15444-1 table A.2); they are left out."""
+    source = htj2k(picture(90, 110))
+    at = source.index(b"\xff\x5c")
+    assert partition(source[:at] + b"\xff\x30" + source[at:]).data == partition(source).data
+
+
+def test_the_end_marker_may_be_missing():
+    source = htj2k(picture(90, 110))
+    assert partition(source[:-2]).data == partition(source).data
+
+
+@pytest.mark.parametrize(("style", "levels", "message"), [(0xC0, 5, "mixed"), (0x40, 133, "Part 2")])
+def test_what_is_not_handled_is_named(style, levels, message):
+    source = bytearray(htj2k(picture(90, 110)))
+    at = source.index(b"\xff\x52")
+    source[at + 9], source[at + 12] = levels, style
+    with pytest.raises(UnsupportedError, match=message):
+        partition(bytes(source))
+
+
 GOOD = partition(htj2k(picture(90, 110))).data
 
 
@@ -151,7 +172,7 @@ def test_broken_headers_are_refused_or_read(at, value):
 
 
 def test_cut_off_codestreams_are_refused():
-    for length in range(0, len(GOOD) - 1, 97):
+    for length in range(0, len(GOOD) - 2, 97):
         with pytest.raises(InvalidInputError, match="codestream"):
             partition(GOOD[:length])
 

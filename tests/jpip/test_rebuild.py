@@ -27,7 +27,7 @@ def cut(source):
         places = iter([(part.start, part.end) for part in tile.parts])
         at = end = 0
         for (precinct, _), length in zip(tile.tile.packets().tolist(), tile.packet_lengths, strict=True):
-            if at >= end:
+            while at >= end:
                 at, end = next(places)
             component, _, sequence = tile.tile.locate(precinct)
             bin_id = number + (component + sequence * count) * codestream.size.tiles

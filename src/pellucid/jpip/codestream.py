@@ -92,9 +92,10 @@ class Codestream:
 def read_tile_parts(data: Data, at: int, size: Size) -> list[tuple[int, TilePart]]:
     """All tile-parts with their tiles' numbers, as they come."""
     found: list[tuple[int, TilePart]] = []
-    while bytes(data[at : at + 2]) != _EOC:
+    # Some writers leave the last marker out; whether all packets are there shows without it.
+    while at < len(data) and bytes(data[at : at + 2]) != _EOC:
         if at + 12 > len(data):
-            raise bad("it is cut off: the marker EOC is missing")
+            raise bad("it is cut off between tile-parts")
         marker, length, number, total = struct.unpack_from(">HHHI", data, at)
         if marker != SOT or length != 10:
             raise bad(f"a tile-part was expected at byte {at}")

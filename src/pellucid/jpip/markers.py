@@ -18,9 +18,12 @@ LRCP, RLCP, RPCL, PCRL, CPRL = range(5)
 POSITIONAL = frozenset({TLM, PLM, PLT, PPM, PPT})
 """Markers that say where packets are or hold their headers: never part of a data-bin."""
 
+_BARE = range(0xFF30, 0xFF40)
+"""Markers that stand alone, without a length."""
+
 STYLE_BYPASS, STYLE_TERMINATE, STYLE_HT = 0x01, 0x04, 0x40
 _STYLE_MIXED = 0xC0
-_MOST_COMPONENTS = 256
+_MOST_COMPONENTS = 1024
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,9 @@ def read_segments(data: bytes | memoryview, at: int, last: int) -> tuple[list[Se
         marker, length = struct.unpack_from(">HH", data, at)
         if marker == last:
             return found, at
+        if marker in _BARE:
+            at += 2
+            continue
         if marker < 0xFF4F or marker in (SOC, SOT, SOD, EOC):
             raise bad(f"marker {marker:04X} at byte {at} does not belong into a header")
         if length < 2 or at + 2 + length > len(data):
@@ -231,8 +237,10 @@ def _read_style(body: bytes, *, precincts: bool) -> Style:
         raise bad("COD or COC is too short")
     levels, block_x, block_y, style, transform = body[:5]
     block_x, block_y = (block_x & 15) + 2, (block_y & 15) + 2
-    if levels > 32 or block_x > 10 or block_y > 10 or block_x + block_y > 12 or transform > 1:
-        raise bad(f"{levels} levels, code-blocks of 2^{block_x} × 2^{block_y}, transform {transform} are not allowed")
+    if levels > 32 or transform > 1:
+        raise UnsupportedError("its wavelet transform is one of JPEG 2000 Part 2", field="codestream")
+    if block_x > 10 or block_y > 10 or block_x + block_y > 12:
+        raise bad(f"code-blocks of 2^{block_x} × 2^{block_y} are not allowed")
     if style & _STYLE_MIXED == _STYLE_MIXED:
         raise UnsupportedError("HT and other code-blocks mixed in one component", field="codestream")
     sizes = ((15, 15),) * (levels + 1)

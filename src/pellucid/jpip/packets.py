@@ -93,9 +93,13 @@ def read_packet(
 
 
 def write_packet(bands: Sequence[BandBlocks], layer: int, taken: Sequence[Sequence[Contribution | None]]) -> bytes:
-    """A packet header; `taken`: for each band what its blocks contribute in this layer."""
+    """A packet header; `taken`: for each band what its blocks contribute in this layer.
+
+    It is an empty one only where nothing follows in later layers: not all decoders catch up on the inclusion of
+    code-blocks that an empty header in between says nothing of.
+    """
     bits = BitWriter()
-    if not any(contribution for row in taken for contribution in row):
+    if not any(block.contributions and block.contributions[-1].layer >= layer for b in bands for block in b.blocks):
         bits.bit(0)
         return bits.finish()
     bits.bit(1)
