@@ -161,6 +161,7 @@ def _parsed(reading: _Reading, syntax: str, start: int, size: int) -> Parsed:
     lines = [line for line in reading.lines if not line.startswith(_AVAILABLE_SYNTAX)]
     lines.append(f'{_AVAILABLE_SYNTAX}{{"vr":"UI","Value":[{quoted(syntax)}]}}')
     lines.sort()
+    long = [line for line in lines if is_long(line)]
     columns = instance_columns(text)
     place = f"/studies/{study}/series/{series}/instances/{instance}/bulkdata"
     return Parsed(
@@ -175,8 +176,8 @@ def _parsed(reading: _Reading, syntax: str, start: int, size: int) -> Parsed:
             **_pixel_layout(reading, syntax, size, columns, text("PhotometricInterpretation")),
             "transfer_syntax_uid": syntax,
             "content_sha256": "",
-            "attributes": _joined([line for line in lines if not is_long(line)], place),
-            "long_attributes": _joined([line for line in lines if is_long(line)], place),
+            "attributes": _joined([line for line in lines if line not in long] if long else lines, place),
+            "long_attributes": _joined(long, place),
         },
         data_set=start,
     )
