@@ -101,6 +101,7 @@ def test_from_here_to_there(archive, orthanc, tmp_path, capsys):
     assert len(archive.instances(uid(1))) == 3
 
 
+@pytest.mark.slow
 def test_storage_commitment_by_orthanc(archive, orthanc, tmp_path):
     from pellucid.dimse.commitment import commitments
 
@@ -110,6 +111,7 @@ def test_storage_commitment_by_orthanc(archive, orthanc, tmp_path):
     _until(lambda: [entry.state for entry in commitments(archive)] == ["committed"])
 
 
+@pytest.mark.slow
 def test_routed_to_orthanc(archive, orthanc):
     archive.on_store.append(route_new_instances)
     Routes(archive).put(Route(name="all", destination="ae:ORTHANC"))
@@ -134,6 +136,7 @@ def test_orthanc_stores_finds_and_moves(archive, orthanc):
     assert len(orthanc.rest("instances")) == 2
 
 
+@pytest.mark.slow
 def test_orthanc_asks_for_storage_commitment(archive, orthanc):
     archive.store(dicom())
     deliverer = Deliverer(Doors(archive=archive)).start()

@@ -238,6 +238,7 @@ with Archive(Path(sys.argv[1])) as archive:
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_where_the_process_is_killed(archive, tmp_path):
     """Each instance that the archive acknowledged before the kill arrives; the next process delivers the rest."""
     target = tmp_path / "out"

@@ -18,7 +18,7 @@ from pellucid.dimse.server import DimseServer, DimseSettings
 from pellucid.errors import InvalidInputError
 
 
-@pytest.mark.parametrize("processes", [0, 2])
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_processes_share_the_port_and_the_archive(archive, run, tmp_path, processes):
     server = DimseServer(archive, DimseSettings(port=0, processes=processes)).start()
     port = server.port

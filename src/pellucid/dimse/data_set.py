@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
+from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
@@ -41,11 +42,12 @@ def decode(data: bytes, transfer_syntax: str, *, nesting: int) -> Attributes:
     try:
         with quiet_pydicom():
             dataset = read_dataset(BytesIO(data), implicit, little)
+            _require_shallow(dataset, nesting)
             attributes: Attributes = dataset.to_json_dict(1 << 30, suppress_invalid_tags=True)
+    except InvalidInputError:
+        raise
     except UNREADABLE as error:
         raise InvalidInputError(f"cannot be read ({type(error).__name__})", field="data set") from error
-    if _depth(attributes) > nesting:
-        raise InvalidInputError(f"holds sequences within sequences, more than {nesting} deep", field="data set")
     return attributes
 
 
@@ -84,15 +86,14 @@ def _decimal(value: float) -> str:
     return next(t for digits in range(17, 0, -1) if len(t := f"{value:.{digits}g}") <= 16)
 
 
-def _depth(attributes: Mapping[str, Any]) -> int:
-    inner = [
-        _depth(item)
-        for attribute in attributes.values()
-        if attribute.get("vr") == "SQ"
-        for item in attribute.get("Value", ())
-        if item
-    ]
-    return 1 + max(inner, default=0)
+def _require_shallow(dataset: Dataset, levels: int) -> None:
+    """Pydicom reads sequences as they are asked for: those that are too deep never are."""
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                if levels <= 1:
+                    raise InvalidInputError("holds sequences within too many sequences", field="data set")
+                _require_shallow(item, levels - 1)
 
 
 class _Writer:
