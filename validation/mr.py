@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from benchmarks.tasks import mr as tasks
 
+from benchmarks.tasks import mr as tasks
 from pellucid.anatomy import Anatomy, tissues
 from pellucid.image import axial_affine
 from pellucid.modalities import mr

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks import Target
 from benchmarks.instances import COUNT, SERIES, STUDY, files, pixels, sop_uid
 from benchmarks.server_task import Measured, ServerTask, timed
 from benchmarks.servers import ENVIRONMENT, MissingError, Orthanc, Pellucid, Server
-
-from benchmarks import Target
 
 BOTH = (Pellucid, Orthanc)
 _PLACE = f"/studies/{STUDY}/series/{SERIES}"

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 import numpy as np
+
+from benchmarks import Array, Target, Task
 from benchmarks.instances import instance, sop_uid
 from benchmarks.server_task import Measured, ServerTask, timed
 from benchmarks.servers import Pellucid, Server
-
-from benchmarks import Array, Target, Task
 
 SIZE = 4096
 REGION = (1900, 1700, 256, 256)

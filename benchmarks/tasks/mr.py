@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-from benchmarks import Accuracy, Agreement, Array, Target, Task
 
+from benchmarks import Accuracy, Agreement, Array, Target, Task
 from pellucid.modalities.mr import sampling
 from pellucid.modalities.mr.forward import SenseEncoding, SenseNormal
 from pellucid.modalities.mr.readers.cfl import read_array

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from benchmarks import Accuracy, Array, Target, Task
 
+from benchmarks import Accuracy, Array, Target, Task
 from pellucid import anatomy
 from pellucid.anatomy.phantoms import AnalyticPhantom, Ellipsoid
 from pellucid.modalities import nuclear

@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from benchmarks import Accuracy, Array, Target, Task, root_mean_square
-from validation.rays import exact_line_integrals
 
+from benchmarks import Accuracy, Array, Target, Task, root_mean_square
 from pellucid.modalities.xray import Grid, ParallelRayTransform
 from pellucid.modalities.xray.recon.fbp import filtered_back_projection
 from pellucid.modalities.xray.recon.fdk import feldkamp
 from validation import xray as evidence
+from validation.rays import exact_line_integrals
 
 SIZE = evidence.SIZE
 STACK = 16

@@ -10,12 +10,12 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from validation.nuclear import positivity, recovery
 
 from pellucid import anatomy
 from pellucid.anatomy.phantoms.nema import sphere_centres_mm
 from pellucid.image import Image
 from pellucid.modalities import nuclear
+from validation.nuclear import positivity, recovery
 
 FOLDER = Path(__file__).parents[1] / "pictures"
 

@@ -5,12 +5,12 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
-import benchmarks.__main__ as program
 import numpy as np
 import pytest
-from benchmarks.tasks import xray
 
+import benchmarks.__main__ as program
 from benchmarks import Accuracy, Target, Task
+from benchmarks.tasks import xray
 from pellucid.modalities.xray import Grid
 from pellucid.modalities.xray.recon.fbp import filtered_back_projection
 from validation import xray as evidence

@@ -2,12 +2,12 @@
 
 from contextlib import contextmanager
 
-import benchmarks.__main__ as program
 import pytest
+
+import benchmarks.__main__ as program
+from benchmarks import Target
 from benchmarks.server_task import ServerTask, timed
 from benchmarks.servers import MissingError, Server
-
-from benchmarks import Target
 
 
 class Ours(Server):

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from validation.core import total_variation_by_matrices
 
 from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.functionals import L1, NonNegativity, Tikhonov, TotalVariation, Zero
 from pellucid.operators import FiniteDifference, Identity, Wavelet
 from pellucid.testing import draw
+from validation.core import total_variation_by_matrices
 
 
 def drawn(shape, seed, dtype=np.float64):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from validation.core import smoothed_minimum, total_variation_by_matrices
 
 from pellucid.errors import InvalidInputError
 from pellucid.functionals import (
@@ -17,6 +16,7 @@ from pellucid.functionals import (
 from pellucid.operators import Fourier, Identity
 from pellucid.solvers import fista, last, pdhg, total_variation_pdhg
 from pellucid.testing import Matrix, draw
+from validation.core import smoothed_minimum, total_variation_by_matrices
 
 
 def drawn(shape, seed, dtype=np.float64):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from validation.nuclear.monte_carlo import SCANNER, total
 
 from pellucid.modalities.nuclear import single_scatter as scattering
 from pellucid.modalities.nuclear.compton import directional_share, scattered_fraction, total_cross_section, window_share
@@ -16,6 +15,7 @@ from pellucid.modalities.nuclear.detection import (
 from pellucid.modalities.nuclear.projectors import Grid, SinogramProjector
 from pellucid.modalities.nuclear.sampling import sampling_of
 from pellucid.modalities.nuclear.scanner import BIOGRAPH_MMR, DISCOVERY_MI, Scanner
+from validation.nuclear.monte_carlo import SCANNER, total
 
 
 def test_cross_sections():

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from validation.rays import exact_line_integrals
 
 from pellucid.anatomy.phantoms import shepp_logan, spheres
 from pellucid.errors import InvalidInputError
 from pellucid.modalities import xray
 from pellucid.modalities.xray import Grid, ScanGeometry, Sinogram
 from pellucid.modalities.xray.recon.fbp import arc_polynomial, filtered_back_projection
+from validation.rays import exact_line_integrals
 
 FAN = {"source_isocentre_mm": 250.0, "source_detector_mm": 400.0, "row_positions_mm": [0.0]}
 SCANS = {

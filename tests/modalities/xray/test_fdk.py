@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from validation.rays import exact_line_integrals
 
 from pellucid.anatomy.phantoms import spheres
 from pellucid.errors import InvalidInputError
 from pellucid.modalities import xray
 from pellucid.modalities.xray import Grid, ScanGeometry, Sinogram
 from pellucid.modalities.xray.recon.fdk import feldkamp
+from validation.rays import exact_line_integrals
 
 FULL = ScanGeometry(
     beam="cone",

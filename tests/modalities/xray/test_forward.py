@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from validation.rays import exact_line_integrals, rays
 
 from pellucid.anatomy.phantoms import spheres
 from pellucid.errors import InvalidInputError
@@ -17,6 +16,7 @@ from pellucid.modalities.xray import (
     ray_transform,
 )
 from pellucid.modalities.xray.projection import symmetry
+from validation.rays import exact_line_integrals, rays
 
 FAN = {"source_isocentre_mm": 300.0, "source_detector_mm": 480.0}
 SCANS = {

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from validation.rays import exact_line_integrals
 
 from pellucid.anatomy.phantoms import shepp_logan, spheres
 from pellucid.errors import CancelledError, InvalidInputError
 from pellucid.modalities import xray
 from pellucid.modalities.xray import ScanGeometry, Sinogram, monoenergetic
+from validation.rays import exact_line_integrals
 
 HEAD = shepp_logan(size_mm=60.0)
 SCAN = ScanGeometry(

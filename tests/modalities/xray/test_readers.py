@@ -5,7 +5,6 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
-from validation.rays import exact_line_integrals
 
 import pellucid
 from pellucid.anatomy.phantoms import shepp_logan
@@ -14,6 +13,7 @@ from pellucid.modalities import xray
 from pellucid.modalities.xray.centre_of_rotation import centre_of_rotation
 from pellucid.modalities.xray.readers import data_exchange
 from pellucid.modalities.xray.recon import prepare
+from validation.rays import exact_line_integrals
 
 
 def exact(offset, views, turn_deg, noise=0.0, columns=300):

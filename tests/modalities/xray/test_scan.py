@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from validation.rays import exact_line_integrals
 
 from pellucid.anatomy import Anatomy, brain, tissues
 from pellucid.anatomy.phantoms import Cylinder, MaterialPhantom, Part
@@ -16,6 +15,7 @@ from pellucid.modalities.xray.detector import FULL_SCALE
 from pellucid.modalities.xray.polychromatic import attenuation_basis, transmission
 from pellucid.modalities.xray.spectrum import tube_output
 from pellucid.study import StudyContext
+from validation.rays import exact_line_integrals
 
 SMALL = {"views": 96, "columns": 96, "column_spacing_mm": 2.0, "slice_thickness_mm": 10.0}
 
