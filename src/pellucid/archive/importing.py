@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
+from pellucid.archive.metadata import parse
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
 from pellucid.archive.sender import Sender
 from pellucid.errors import InvalidInputError
@@ -25,6 +27,7 @@ How = Literal["copy", "move", "link"]
 _AT_ONCE = 100
 _MEDIA_DIRECTORY = b"1.2.840.10008.1.3.10"
 _SENDER = Sender(title="import")
+_ORTHANC_NAME = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass
@@ -57,12 +60,13 @@ class Importer:
         self._archive = archive
         self._how = how
         self._state = state
+        self._heads: dict[Path, Path] = {}
 
     def run(self, folder: Path, progress: Progress = no_progress) -> Imported:
         """Import a folder; raises `InvalidInputError` where there is none, `ArchiveUnavailableError`."""
         if not folder.is_dir():
             raise InvalidInputError("is not a folder", file=folder)
-        done, outcome = self._done(), Imported()
+        done, outcome, self._heads = self._done(), Imported(), {}
         files = [file for file in _files(folder) if _mark(folder, file) not in done]
         outcome.known = len(done)
         with TemporaryDirectory(prefix="import-", dir=self._archive.incoming) as place:
@@ -70,11 +74,13 @@ class Importer:
                 part = files[start : start + _AT_ONCE]
                 progress(start / len(files), f"{start} of {len(files)} files")
                 self._store(part, Path(place), outcome)
-                self._note(_mark(folder, file) for file in part)
+                self._note(_mark(folder, file) for file in part if file not in self._heads)
                 if self._how == "move":
-                    for file in part:
+                    for file in set(part) - set(self._heads):
                         if str(file) not in outcome.refused and _kind(file) != "other":
                             file.unlink(missing_ok=True)
+            for file in self._heads:
+                self._add_head(file, Path(place), outcome)
         progress(1.0, f"{len(files)} files")
         if self._state is not None and self._how != "move":
             self._state.unlink(missing_ok=True)
@@ -106,7 +112,11 @@ class Importer:
             if kind == "other":
                 found.others += 1
                 return
-            stored = batch.store(self._prepared(file, kind, place))
+            ready = self._prepared(file, kind, place)
+            if file not in self._heads and self._is_head(file, ready):
+                self._heads[file] = ready
+                return
+            stored = batch.store(ready)
         except OSError as error:
             found.refused[str(file)] = f"cannot be read ({error.strerror or error})"
         except StoreRefusedError as error:
@@ -116,6 +126,25 @@ class Importer:
         else:
             found.new += stored.new
             found.known += not stored.new
+
+    def _is_head(self, file: Path, ready: Path) -> bool:
+        """Whether it is what Orthanc keeps beside an image: the same file without its pixels."""
+        if not _ORTHANC_NAME.fullmatch(file.name):
+            return False
+        try:
+            instance = parse(ready, inflated_limit=self._archive.limits.inflated_bytes).instance
+        except StoreRefusedError:
+            return False
+        return bool(instance["rows"]) and not instance["pixel_tag"]
+
+    def _add_head(self, file: Path, place: Path, outcome: Imported) -> None:
+        """What has no pixels is stored only where no other file was the whole image."""
+        parsed = parse(self._heads[file], inflated_limit=self._archive.limits.inflated_bytes)
+        place_of = parsed.study_instance_uid, parsed.series_instance_uid, parsed.sop_instance_uid
+        if self._archive.instances(*place_of):
+            outcome.others += 1
+        else:
+            self._store([file], place, outcome)
 
     def _prepared(self, file: Path, kind: str, place: Path) -> Path:
         target = place / hashlib.sha256(str(file).encode()).hexdigest()
