@@ -32,8 +32,8 @@ class Changes:
         self.values[tag] = "US", int(value).to_bytes(2, "little")
 
     def text(self, tag: int, vr: str, value: str) -> None:
-        """Text of the default character repertoire."""
-        data = value.encode("ascii")
+        """Text as it was read, byte for byte."""
+        data = value.encode("latin-1", "replace")
         self.values[tag] = vr, data + (b"\0" if vr == "UI" else b" ") * (len(data) % 2)
 
 
