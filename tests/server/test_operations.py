@@ -132,10 +132,10 @@ def test_json_lines_name_the_request(client):
 
 
 def test_an_error_in_a_request_is_found_by_its_id(client, platform, monkeypatch):
-    def broken():
+    def broken(_view):
         raise ValueError("Doe^Jane")
 
-    monkeypatch.setattr(platform.archive, "acquisitions", broken)
+    monkeypatch.setattr("pellucid.archive.view.View.acquisitions", broken)
     with logged("json", "warning") as log:
         answer = client.get("/api/acquisitions")
     (line,) = map(json.loads, log.getvalue().splitlines())

@@ -64,10 +64,10 @@ def test_security_headers(client, path):
 
 
 def test_an_unexpected_error_says_nothing_of_the_patient(client, platform, monkeypatch, caplog):
-    def broken():
+    def broken(_view):
         raise ValueError("Doe^Jane")
 
-    monkeypatch.setattr(platform.archive, "acquisitions", broken)
+    monkeypatch.setattr("pellucid.archive.view.View.acquisitions", broken)
     with caplog.at_level(logging.DEBUG):
         response = client.get("/api/acquisitions")
     assert response.status_code == 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ from typing import Any
 from pellucid import __version__, container
 from pellucid.access import LOCAL
 from pellucid.access.audit_export import Background
+from pellucid.access.trail import AuditTrailError
 from pellucid.acquisition import Acquisition
 from pellucid.archive import ANYONE, AcquisitionLabel, Archive, Batch, Query, Sender, Stored, StoreRefusedError
 from pellucid.archive.archive import Limits
@@ -186,7 +187,8 @@ class Platform:
         self.jobs.join(self.settings.grace_seconds)
         self.transcoding.stop()
         if self._audit_export is not None:
-            self._note("Application Stop")
+            with suppress(AuditTrailError):
+                self._note("Application Stop")
             self._audit_export.stop()
             self._audit_export = None
         self.keeper.close()
