@@ -3,9 +3,12 @@
 import functools
 import http.server
 import json
+import socketserver
+import struct
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import av
@@ -32,6 +35,47 @@ def web(tmp_path):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+class Rtsp(socketserver.StreamRequestHandler):
+    """Just enough of RTSP 1.0 to play one transport stream over its own connection (RFC 2326 section 10.12)."""
+
+    def handle(self):
+        while request := self.rfile.readline().decode().strip():
+            headers = dict(line.split(": ", 1) for line in iter(lambda: self.rfile.readline().decode().strip(), ""))
+            method = request.split()[0]
+            more, body = {"Session": "1"}, ""
+            if method == "DESCRIBE":
+                body = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 33\r\na=control:track\r\n"
+                more = {"Content-Type": "application/sdp", "Content-Length": len(body)}
+            elif method == "SETUP":
+                more["Transport"] = "RTP/AVP/TCP;unicast;interleaved=0-1"
+            elif method == "OPTIONS":
+                more = {"Public": "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN"}
+            lines = [f"{name}: {value}\r\n" for name, value in {"CSeq": headers["CSeq"], **more}.items()]
+            self.wfile.write(f"RTSP/1.0 200 OK\r\n{''.join(lines)}\r\n{body}".encode())
+            if method == "PLAY":
+                self.play()
+                return
+
+    def play(self):
+        data = self.server.stream
+        for number, start in enumerate(range(0, len(data), 7 * 188)):
+            packet = struct.pack(">BBHII", 0x80, 33, number & 0xFFFF, 90 * number, 1) + data[start : start + 7 * 188]
+            self.wfile.write(b"$\0" + struct.pack(">H", len(packet)) + packet)
+
+
+def test_an_rtsp_stream(tmp_path, captured):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Rtsp) as server:
+        server.daemon_threads = True
+        server.stream = write(tmp_path / "a.ts").read_bytes()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (made,) = captured(f"rtsp://127.0.0.1:{server.server_address[1]}/camera", stop_s=100)
+        server.shutdown()
+    numbers = [number_of(frame) for frame in made.pixel_array]
+    # The last frames wait in the reader for a packet that would end them.
+    assert len(numbers) >= 25
+    assert numbers == list(range(len(numbers)))
 
 
 @pytest.mark.parametrize("kind", ["sc", "video"])
@@ -158,6 +202,29 @@ def test_cancelling_leaves_nothing(tmp_path):
         with pytest.raises(CancelledError):
             capture(tmp_path / "a.mp4", PATIENT, CaptureSettings(kind=kind), folder, progress=cancelled)
     assert list(folder.iterdir()) == []
+
+
+def test_cancelling_ends_the_other_process(tmp_path, monkeypatch):
+    """Also one that says nothing any more."""
+    monkeypatch.setattr("pellucid.capture.worker._COMMAND", ["-c", "import time; time.sleep(600)"])
+    asked = []
+
+    def cancelled(fraction, message="", preview=None):
+        asked.append(fraction)
+        if len(asked) == 2:
+            raise CancelledError("cancelled")
+
+    before = time.monotonic()
+    with pytest.raises(CancelledError):
+        capture_apart(tmp_path / "a.mp4", PATIENT, CaptureSettings(), tmp_path, progress=cancelled)
+    assert time.monotonic() - before < 30
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_decoder_that_crashes_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("pellucid.capture.worker._COMMAND", ["-c", "import os; os.abort()"])
+    with pytest.raises(InvalidInputError, match="the decoder crashed, or needed more"):
+        capture_apart(tmp_path / "a.mp4", PATIENT, CaptureSettings(), tmp_path)
 
 
 def test_in_another_process(tmp_path):

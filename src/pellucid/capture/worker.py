@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pellucid.capture.capture import capture
 from pellucid.capture.context import CaptureContext
@@ -23,6 +26,8 @@ from pellucid.progress import Progress, no_progress
 _KEPT = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "SYSTEMROOT", "TMPDIR")
 """What the process sees of the environment: settings hold passwords."""
 
+_COMMAND = ("-m", "pellucid.capture.worker")
+_POLL_SECONDS = 0.5
 _DIED = "cannot be decoded: the decoder crashed, or needed more memory or time than it may have"
 
 
@@ -54,13 +59,12 @@ def capture_apart(
         "cpu_seconds": bounds.cpu_seconds,
     }
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pellucid.capture.worker"],
+    process = subprocess.Popen(  # noqa: S603 (this program's own module)
+        [sys.executable, *_COMMAND],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environment,
-        text=True,
     )
     try:
         return _followed(process, json.dumps(request), folder, progress)
@@ -69,19 +73,36 @@ def capture_apart(
         process.communicate()
 
 
-def _followed(process: subprocess.Popen[str], request: str, folder: Path, progress: Progress) -> list[Path]:
+def _followed(process: subprocess.Popen[bytes], request: str, folder: Path, progress: Progress) -> list[Path]:
     assert process.stdin
     assert process.stdout
-    process.stdin.write(request + "\n")
-    process.stdin.flush()
-    for line in process.stdout:
-        said = json.loads(line)
+    with suppress(BrokenPipeError):  # it ended before it read
+        process.stdin.write(request.encode() + b"\n")
+        process.stdin.flush()
+    said: dict[str, Any] = {"fraction": 0.0, "message": ""}
+    for line in _lines(process.stdout):
+        # Without a line it is only asked whether to go on.
+        said = json.loads(line) if line else said
         if "files" in said:
             return [folder / Path(name).name for name in said["files"]]
         if "error" in said:
             raise InvalidInputError(said["error"])
         progress(float(said["fraction"]), str(said["message"])[:200])
     raise InvalidInputError(_DIED, field="video")
+
+
+def _lines(pipe: IO[bytes]) -> Iterator[bytes]:
+    """Lines as they come; an empty one where none came for a moment."""
+    rest = b""
+    while True:
+        if not select.select([pipe], [], [], _POLL_SECONDS)[0]:
+            yield b""
+            continue
+        piece = os.read(pipe.fileno(), 1 << 16)
+        if not piece:
+            return
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from filter(None, whole)
 
 
 def main() -> None:
