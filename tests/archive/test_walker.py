@@ -140,7 +140,7 @@ def data_sets(syntax, depth=0):
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(drawn=st.data())
 def test_random_data_sets(syntax, drawn):
     made = drawn.draw(data_sets(syntax))
