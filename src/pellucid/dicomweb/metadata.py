@@ -24,6 +24,7 @@ def metadata(context: Context, request: Request) -> Response:
     texts = context.view(request).attributes(*place_of(request))
     if not texts:
         raise not_found(request)
+    context.audit(request, "DICOM Instances Accessed", "R", [request.path_params["study"]], instances=len(texts))
     base = base_of(request)
     for wanted in ranges_of(request):
         if wanted.allows(DICOM_JSON) or wanted.allows("application/json"):
