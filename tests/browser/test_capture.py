@@ -152,3 +152,18 @@ def test_what_is_missing_is_said_and_the_keyboard_suffices(viewer) -> None:
     page.get_by_label("Patient ID").focus()
     page.keyboard.type("K1")
     assert page.get_by_role("button", name="Store in the archive").is_enabled()
+
+
+def test_a_picture_of_the_screen(viewer) -> None:
+    viewer.open("/capture")
+    viewer.page.get_by_role("button", name="Screen").click()
+    viewer.page.wait_for_function("() => document.querySelector('.viewfinder video').videoWidth > 0", timeout=WAIT_MS)
+    viewer.page.fill("#capture-patient_id", "SCREEN1")
+    viewer.page.get_by_role("button", name="Take a picture").click()
+    viewer.page.wait_for_selector(".take img")
+    (made,) = store(viewer)
+    size = viewer.page.evaluate(
+        "() => [...document.querySelectorAll('.take img')].map(i => [i.naturalHeight, i.naturalWidth])[0]"
+    )
+    assert [made.Rows, made.Columns] == size
+    assert made.pixel_array.std() > 1  # the page itself, not an empty picture
