@@ -175,8 +175,9 @@ def test_a_malformed_key_is_refused(find):
 
 
 def test_cancelling(filled, associate):
-    for number in range(2, 300):
-        filled.store(dicom(1, 1, number + 10))
+    with filled.batch() as batch:
+        for number in range(100):
+            batch.store(dicom(1, 1, number + 10))
     association = associate(STUDY_ROOT)
     keys = identifier("IMAGE", StudyInstanceUID=uid(1), SeriesInstanceUID=uid(1, 1), SOPInstanceUID="")
     association.send_c_cancel(1, query_model=STUDY_ROOT)  # may come before the answers have begun

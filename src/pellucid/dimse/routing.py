@@ -22,6 +22,7 @@ from pellucid.dimse.tables import RouteRow
 from pellucid.errors import InvalidInputError
 
 AE, NOTIFY, FOLDER = "ae:", "notify:", "folder:"
+_ANY_RULE = "SELECT 1 FROM routes LIMIT 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +80,9 @@ class Routes:
 
 def route_new_instances(session: Session, stored: Sequence[Stored]) -> None:
     """For `Archive.on_store`: put what matches a rule into the queue."""
-    rules = [rule for rule in _routes(session) if rule.enabled]
-    if not rules:
+    if session.connection().exec_driver_sql(_ANY_RULE).first() is None:  # asked for every instance that is stored
         return
+    rules = [rule for rule in _routes(session) if rule.enabled]
     noticed: set[tuple[str, str]] = set()
     for instance in stored:
         attributes = None
