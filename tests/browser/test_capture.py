@@ -167,3 +167,19 @@ def test_a_picture_of_the_screen(viewer) -> None:
     )
     assert [made.Rows, made.Columns] == size
     assert made.pixel_array.std() > 1  # the page itself, not an empty picture
+
+
+def test_a_stored_video_is_played_in_the_reading_room(capture) -> None:
+    page = capture.page
+    page.select_option("select[aria-label='Stored as']", "video")
+    record(capture, 1.5)
+    store(capture)
+    page.get_by_role("link", name="Open the study").click()
+    page.wait_for_selector(".viewport-film")
+    page.wait_for_function("() => document.querySelector('.viewport-film').videoWidth > 0", timeout=WAIT_MS)
+    assert page.evaluate("() => document.querySelector('.viewport-film').videoWidth") == COLUMNS
+    page.evaluate(
+        "() => { const film = document.querySelector('.viewport-film'); film.muted = true; return film.play(); }"
+    )
+    page.wait_for_function("() => document.querySelector('.viewport-film').currentTime > 0.2", timeout=WAIT_MS)
+    assert page.locator(".viewport-message").count() == 0

@@ -1,3 +1,4 @@
+export * from "./films";
 export * from "./frames";
 export * from "./grid";
 export * from "./multipart";

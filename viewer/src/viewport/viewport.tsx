@@ -1,6 +1,7 @@
 import { signal, useSignal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
 import { toPatient, type Point } from "../geometry";
+import { filmUrlOf } from "../series";
 import { pixelsOf, scrollBy, type Cell } from "../viewing";
 import { Message, ProgressBar } from "../ui";
 import { Corners, Lines, OrientationLetters, planeTitle, Probe } from "./annotations";
@@ -27,6 +28,7 @@ export function Viewport({ cell, active, patient, title, handlers, crosshair, on
   useRenderer(host, cell, status);
   const stack = cell.stack.value;
   const view = cell.view.value;
+  const film = stack && filmUrlOf(stack);
   const at = pointer.value && view && toPatient(view, cell.size.value, pointer.value);
   return (
     <section
@@ -65,7 +67,8 @@ export function Viewport({ cell, active, patient, title, handlers, crosshair, on
         </div>
       )}
       <Loading cell={cell} drawn={status.drawn.value > 0} />
-      {status.error.value && (
+      {film && <video class="viewport-film" src={film} controls aria-label={title} onPointerDown={(event) => event.stopPropagation()} />}
+      {status.error.value && !film && (
         <div class="viewport-message">
           <Message kind="error">{status.error.value}</Message>
         </div>
