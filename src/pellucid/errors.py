@@ -4,6 +4,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+def _one_line(text: str) -> str:
+    """Text in which what a damaged file says can be quoted: control characters would break lines and terminals."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
 class PellucidError(Exception):
     """Something that Pellucid could not do; its text is one line meant for the user."""
 
@@ -13,7 +18,7 @@ class InvalidInputError(PellucidError, ValueError):
 
     def __init__(self, message: str, *, file: object = None, field: str | None = None) -> None:
         where = ": ".join(str(part) for part in (file, field) if part is not None)
-        super().__init__(f"{where}: {message}" if where else message)
+        super().__init__(_one_line(f"{where}: {message}" if where else message))
         self.file = None if file is None else str(file)
         self.field = field
 

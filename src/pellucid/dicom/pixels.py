@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from pellucid.codecs.pixel_form import PixelForm
@@ -18,9 +20,10 @@ LARGEST_DECODED_BYTES = 4 * 2**30
 """An instance whose compressed pixels would unfold to more is refused."""
 
 DECODING_ERRORS = (
-    ValueError, RuntimeError, AttributeError, KeyError, TypeError, IndexError, OSError, EOFError, struct.error
+    ValueError, RuntimeError, AttributeError, KeyError, TypeError, IndexError, OSError, EOFError, struct.error,
+    zlib.error, BytesLengthException,
 )  # fmt: skip
-"""What codecs raise on broken data."""
+"""What codecs, and pydicom, raise on broken data."""
 
 _FLOAT = {"FloatPixelData": "<f4", "DoubleFloatPixelData": "<f8"}
 
