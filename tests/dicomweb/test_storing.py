@@ -139,3 +139,15 @@ def test_a_long_series_is_quick_to_describe(client):
     before = time.process_time()
     client.get(path)
     assert time.process_time() - before < 0.15
+
+
+def test_two_objects_of_one_uid_in_one_request(client, archive):
+    """Whichever comes first stays; the other is refused, and all others are stored."""
+    others = [dicom(1, 2, n) for n in range(1, 8)]
+    response = post(client, body(dicom(), *others, dicom(PatientComments="other")))
+    assert response.status_code == 202
+    (failed,) = response.json()["00081198"]["Value"]
+    assert failed["00081155"]["Value"] == [uid(1, 1, 1)]
+    assert failed["00081197"]["Value"] == [0x0111]
+    assert len(response.json()["00081199"]["Value"]) == 8
+    assert len(archive.find(Query("instance"))) == 8
