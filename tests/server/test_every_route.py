@@ -13,8 +13,10 @@ from pellucid.access.roles import Role
 
 OPEN = re.compile(r"/(health|ready|api/session|api/shares/open|api/login/.*|\{path:path\})$")
 """Answered whoever asks: whether the server lives, logging in, and the viewer's files, which hold nobody's data."""
-FOR_EVERYBODY = re.compile(r"/(api/(info|docs|openapi\.json|session.*|sessions|tokens.*)|dicom-web/?(\{rest:path\})?)$")
-"""For everybody who is logged in: what the program is, their own password and tokens, and where there is nothing."""
+FOR_EVERYBODY = re.compile(
+    r"/(api/(info|docs|openapi\.json|session.*|sessions|tokens.*)|dicom-web/?(\{rest:path\})?|fhir/(metadata|Endpoint.*|\{rest:path\}))$"
+)
+"""For everybody who is logged in: what the program is, their own password and tokens, what a service offers, and where there is nothing."""
 
 KNOWN = {
     "job_id": "0" * 32,
@@ -22,6 +24,7 @@ KNOWN = {
     "token_id": "0" * 16,
     "share_id": "0" * 16,
     "name": "somebody",
+    "title": "OTHER",
     "sequence": "1",
     "series_uid": uid(1, 1),
     "number": "0",
