@@ -16,7 +16,7 @@ OPEN = re.compile(r"/(health|ready|api/session|api/shares/open|api/login/.*|\{pa
 FOR_EVERYBODY = re.compile(
     r"/(api/(info|docs|openapi\.json|session.*|sessions|tokens.*)|dicom-web/?(\{rest:path\})?|fhir/(metadata|Endpoint.*|\{rest:path\}))$"
 )
-"""For everybody who is logged in: what the program is, their own password and tokens, what a service offers, and where there is nothing."""
+"""For everybody logged in: what the program is, their own password and tokens, what a service offers, or nothing."""
 
 KNOWN = {
     "job_id": "0" * 32,
