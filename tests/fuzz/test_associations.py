@@ -27,7 +27,9 @@ from tests.fuzz.watching import SLOWEST_S, Watch
 
 from pellucid.archive import Archive
 from pellucid.dimse import command_set
+from pellucid.dimse.data_set import decode
 from pellucid.dimse.limits import NetworkLimits
+from pellucid.errors import InvalidInputError
 
 IMPLICIT = "1.2.840.10008.1.2"
 VERIFICATION, STUDY_FIND, STUDY_MOVE, STUDY_GET = (
@@ -209,3 +211,25 @@ def test_partners_that_trickle_do_not_hold_others_up(tmp_path):
                 while link.recv(1 << 10):
                     pass
             link.close()
+
+
+@pytest.mark.parametrize("count", [2000, pytest.param(100_000, marks=FULL)])
+def test_damaged_identifiers(count):
+    """The data sets of requests, with sequences, taken apart without the network."""
+    chance, watch = random.Random(7), Watch()
+    nested = keys(ScheduledProcedureStepSequence=[keys(Modality="CT"), keys(ReferencedSOPSequence=[keys(Rows=5)])])
+    made = [
+        encode_data_set(nested, implicit, little) for implicit, little in ((True, True), (False, True), (False, False))
+    ]
+    syntaxes = (IMPLICIT, "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+    for _ in range(count):
+        number = chance.randrange(3)
+        data = mutated(made[number], chance, made)
+        with watch.case():
+            try:
+                decode(data, syntaxes[number], nesting=16)
+                watch.note("read")
+            except InvalidInputError as error:
+                watch.refused(error)
+    watch.report()
+    assert watch.growth_mb < GROWTH_MB

@@ -39,9 +39,7 @@ def originals():
         made.append(identified(b"", deep + element(0x00281101, "US", b"\0\1\0\2\0\3", syntax), syntax))
     fragments = b"".join(element(0xFFFEE000, "", piece, IMPLICIT) for piece in (b"", b"\xff\xd8 picture \xff\xd9"))
     end = element(0xFFFEE0DD, "", b"", IMPLICIT)
-    coded = identified(
-        sequence(0x00081140, [item, item]), element(0x7FE00010, "OB", fragments + end, length=0xFFFFFFFF)
-    )
+    coded = identified(sequence(0x00081140, [item, item]), element(0x7FE00010, "OB", fragments + end, length=UNDEFINED))
     made.append(coded.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0"))
     private = element(0x00291010, "UN", b"SV10\4\3\2\1" + bytes(60)) + element(0x00291020, "FD", bytes(16))
     made.append(identified(element(0x00080005, "CS", b"\\ISO 2022 IR 87 "), element(0x00290010, "LO", b"A ") + private))

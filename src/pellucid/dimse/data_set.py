@@ -46,7 +46,7 @@ def decode(data: bytes, transfer_syntax: str, *, nesting: int) -> Attributes:
             attributes: Attributes = dataset.to_json_dict(1 << 30, suppress_invalid_tags=True)
     except InvalidInputError:
         raise
-    except UNREADABLE as error:
+    except (*UNREADABLE, OSError) as error:  # OSError: pydicom, of what should be an item of a sequence
         raise InvalidInputError(f"cannot be read ({type(error).__name__})", field="data set") from error
     return attributes
 
