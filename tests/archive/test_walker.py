@@ -148,6 +148,13 @@ def test_random_data_sets(syntax, drawn):
     assert_same(p10(first + made + last, syntax))
 
 
+@pytest.mark.parametrize("syntax", [EXPLICIT, BIG])
+def test_a_private_creator_that_is_no_text(syntax):
+    made = element(0x00190010, "FD", bytes(4), syntax) + element(0x00191001, "FD", bytes(8), syntax)
+    assert not assert_same(p10(made, syntax))
+    parse(identified(made, b"", syntax), inflated_limit=0)
+
+
 def test_sequences_of_every_form_are_walked_and_not_left_to_pydicom():
     item = element(0x00080100, "SH", b"113100") + element(0x00080104, "LO", b"Basic ")
     for syntax in (EXPLICIT, IMPLICIT, BIG):

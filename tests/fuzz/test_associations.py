@@ -29,6 +29,7 @@ from pellucid.archive import Archive
 from pellucid.dimse import command_set
 from pellucid.dimse.data_set import decode
 from pellucid.dimse.limits import NetworkLimits
+from pellucid.dimse.query_keys import keys_of
 from pellucid.errors import InvalidInputError
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -233,3 +234,10 @@ def test_damaged_identifiers(count):
                 watch.refused(error)
     watch.report()
     assert watch.growth_mb < GROWTH_MB
+
+
+def test_keys_of_repeating_groups_are_matched_afterwards():
+    """One keyword, Overlay Rows, names (6000,0010), (6002,0010) …"""
+    asked = {"00080052": {"vr": "CS", "Value": ["IMAGE"]}, "60020010": {"vr": "US", "Value": [3]}}
+    asked |= {tag: {"vr": "UI", "Value": ["1.2"]} for tag in ("0020000D", "0020000E")}
+    assert "60020010" in keys_of(asked, STUDY_FIND, b"").matched_after

@@ -143,6 +143,8 @@ class Walk:
             if line is not None and tag != _PADDING:
                 lines.append(line)
             if tag & 0x1FF00 == 0x10000:
+                if line is None:  # a private creator that is no text
+                    raise NotCoveredError
                 scope.creators[tag] = vr, start, stop
             elif scope.depth == 0 and tag in self._wanted:
                 self.spans[tag] = vr, start, stop

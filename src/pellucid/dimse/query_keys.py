@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydicom.datadict import keyword_for_tag
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from pellucid.archive import Query
 from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS, tag_of
@@ -83,7 +83,8 @@ def keys_of(identifier: Attributes, sop_class: str, extended: bytes) -> Keys:
             has_unsupported = True
             continue
         keyword = keyword_for_tag(tag)
-        if not keyword or key["vr"] in ("SQ", "DT"):
+        is_repeated = tag_for_keyword(keyword) is None  # as in groups 60xx, where one keyword names many tags
+        if is_repeated or key["vr"] in ("SQ", "DT"):
             matched_after[tag] = key
         elif key["vr"] == "DA" or key["vr"] == "TM":
             filters[keyword] = _without_punctuation(text(identifier, tag), key["vr"])
