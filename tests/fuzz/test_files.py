@@ -26,12 +26,18 @@ def originals():
     frames = np.arange(3 * 4 * 5, dtype=np.uint16).reshape(3, 4, 5)
     colours = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
     item = element(0x00080100, "SH", b"113100")
+    place = {
+        "ImagePositionPatient": [1, 2, 3],
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        "PixelSpacing": [0.5, 0.7],
+        "SliceThickness": 2,
+    }
     made = [
-        dicom(),
+        dicom(**place),
         dicom(2, 1, 1, pixels=frames),
         dicom(3, 1, 1, pixels=colours),
-        file_bytes(dataset(4, 1, 1), ImplicitVRLittleEndian),
-        file_bytes(dataset(5, 1, 1), DeflatedExplicitVRLittleEndian),
+        file_bytes(dataset(4, 1, 1, **place), ImplicitVRLittleEndian),
+        file_bytes(dataset(5, 1, 1, **place), DeflatedExplicitVRLittleEndian),
     ]
     for syntax in (IMPLICIT, BIG):
         inner = element(0x00080100, "SH", b"113100", syntax)

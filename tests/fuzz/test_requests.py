@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from tests.archive.samples import dicom
 from tests.fuzz.mutation import mutated
-from tests.fuzz.requests import PATHS, bodies, damaged
+from tests.fuzz.requests import PATHS, Asked, bodies, damaged
 from tests.fuzz.watching import SLOWEST_S, Watch
 
 from pellucid.server import Settings, create_app
@@ -95,6 +95,12 @@ def test_damaged_requests(app, count):
     assert list(app.state.platform.archive.verify()) == []
     assert [path.name for path in app.state.platform.archive.incoming.iterdir()] == ["lock"]
     assert watch.growth_mb < GROWTH_MB
+
+
+@pytest.mark.parametrize("query", ["60020010=3", "00081115.60020010=3", "OverlayRows=3"])
+def test_keys_of_repeating_groups_are_refused(app, query):
+    asked = Asked("GET", f"/dicom-web/instances?{query}".encode(), ((b"accept", b"*/*"),))
+    assert asyncio.run(answer(app, asked)) == 400
 
 
 @contextmanager

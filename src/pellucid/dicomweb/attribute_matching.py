@@ -100,4 +100,6 @@ def _keyword(name: str) -> str:
     keyword = keyword_for_tag(int(name, 16)) if re.fullmatch("[0-9A-Fa-f]{8}", name) else ""
     if not keyword:
         raise RequestError(400, f"{name[:80]!r} is not a DICOM keyword or tag")
+    if tag_for_keyword(keyword) is None:
+        raise RequestError(400, f"{name} is of a repeating group, which is not matched")
     return keyword
