@@ -9,10 +9,10 @@ from pathlib import Path
 SLOWEST_S = 5.0
 
 
-def resident_mb(process="self"):
+def resident_mb(process="self", what="VmRSS"):
     """Memory in use [MB]."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 
 
 class Watch:
