@@ -93,8 +93,9 @@ def test_killed_fifty_times_while_storing(storing, tmp_path):
     assert kill_often(storing, tmp_path / "archive", times=60, seed=2) > 500
 
 
-def test_an_instance_is_on_disk_before_the_index_names_it(archive, monkeypatch):
-    """Power may fail at any moment: content, then its name in the folder, then the index, then the answer."""
+@pytest.fixture
+def steps(archive, monkeypatch):
+    """What an archive with one object in it does to the disk from now on."""
     steps = []
     sync, replace = os.fsync, Path.replace
 
@@ -112,12 +113,80 @@ def test_an_instance_is_on_disk_before_the_index_names_it(archive, monkeypatch):
     monkeypatch.setattr(os, "fsync", note_sync)
     monkeypatch.setattr(Path, "replace", note_replace)
     event.listen(archive._database.engine, "commit", lambda _connection: steps.append("commit"))
+    return steps
+
+
+def test_an_instance_is_on_disk_before_the_index_names_it(archive, steps):
+    """Power may fail at any moment: content, then its name in the folder, then the index, then the answer."""
+    archive.objects.names_with_content = False
     archive.store(dicom(instance=2))
-    assert [step for step in steps if step != "sync folder"] == ["sync file", "name", "commit"]
-    assert steps.index("name") < len(steps) - 1 - steps[::-1].index("sync folder") < steps.index("commit")
+    assert steps == ["sync file", "name", "sync folder", "commit"]
     with archive.looking() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_content_and_name_are_synced_together_where_the_file_system_does_so(archive, steps):
+    archive.objects.names_with_content = True
+    archive.store(dicom(instance=2))
+    assert steps == ["name", "sync file", "commit"]
+
+
+@pytest.mark.parametrize("other", ["process", "crash"])
+def test_what_others_may_have_written_is_synced_the_long_way(archive, steps, other):
+    """Another process may lose what we name first; one that died may have named what is not on disk."""
+    archive.objects.names_with_content = True
+    name = hashlib.sha256(dicom(instance=2)).hexdigest()
+    if other == "process":
+        elsewhere = archive.incoming.parent / "process-other"
+        elsewhere.mkdir()
+        (elsewhere / f"{name}.held").touch()
+        expected = ["sync file", "name", "sync folder", "commit"]
+    else:
+        archive.objects.path(name).write_bytes(dicom(instance=2))
+        expected = ["sync file", "sync folder", "commit"]
+    archive.store(dicom(instance=2))
+    assert steps == expected
+
+
+def test_an_object_that_has_its_name_but_does_not_reach_the_disk_is_gone(archive, monkeypatch):
+    """The next one of that content must not take it for stored."""
+    archive.store(dicom(instance=9))  # the folders are there
+    before = list(archive.objects.names())
+    archive.objects.names_with_content = True
+
+    def fail(_file):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(StoreRefusedError, match="cannot be stored"):
+            archive.store(dicom())
+    assert list(archive.objects.names()) == before
+    assert len(archive.find(Query("instance"))) == 1
+    assert archive.store(dicom()).new
+
+
+def test_the_same_content_at_once_waits_until_it_is_on_disk(archive, monkeypatch):
+    archive.store(dicom())  # the folders are there
+    archive.objects.names_with_content = True
+    syncing, go, sync = threading.Event(), threading.Event(), os.fsync
+
+    def slow(file):
+        syncing.set()
+        assert go.wait(20)
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(archive.objects.put, b"content")
+        assert syncing.wait(20)
+        second = pool.submit(archive.objects.put, b"content")
+        time.sleep(0.1)
+        assert archive.objects.exists(hashlib.sha256(b"content").hexdigest())
+        assert not second.done()
+        go.set()
+        assert first.result(20) == second.result(20)
 
 
 # Full and locked

@@ -59,6 +59,9 @@ class BucketObjects(Objects):
         if self._size(name) != size:
             raise ArchiveUnavailableError("the archive's object store does not hold what it took; try again later")
 
+    def _sync(self, name: str) -> None:
+        """What a bucket shows is kept."""
+
     def _require_room(self, size: int) -> None:
         """A bucket has no end that could be asked for; quotas are for that."""
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any
 
 from pellucid.archive.refusals import FailureReason, StoreRefusedError
@@ -24,6 +24,9 @@ _ROOM_BYTES = 64 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FOLDER = re.compile(r"[0-9a-f]{2}")
 _LAYOUT = ".layout-1"
+_NAMES_WITH_CONTENT = ("ext4", "xfs")
+"""File systems that write a new file's name to disk when the file is synced: by the order of their journal, or, ext4
+without one, by syncing the folders of a new file."""
 
 
 class ObjectDamagedError(PellucidError):
@@ -42,19 +45,24 @@ class Objects:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         _flatten(folder)
+        self.names_with_content = _file_system_of(folder) in _NAMES_WITH_CONTENT
 
     def _start_holding(self, workplace: Workplace) -> None:
         self._workplace = workplace
         self._held: Counter[str] = Counter()
         self._lock = Lock()
+        self._being_written: set[str] = set()
+        self._written = Condition(self._lock)
 
     @contextmanager
     def taken(self, source: bytes | Path) -> Iterator[bytes | Path]:
         """The content where nobody else can change it while it is looked at: bytes, or a file of our own folder."""
-        if isinstance(source, bytes) or self._workplace.folder in source.parents:
+        if isinstance(source, bytes):
             yield source
         elif source.stat().st_size < _CHUNK:
             yield source.read_bytes()
+        elif self._workplace.folder in source.parents:
+            yield source
         else:
             _require_mark(source)
             self._require_room(source.stat().st_size)
@@ -75,12 +83,13 @@ class Objects:
         """
         self._require_room(_size_of(source))
         name = sha256_of(source)
-        with self._lock:
-            self._held[name] += 1
-            self._workplace.mark(name)
+        self.hold(name)
         try:
-            if self._size(name) != _size_of(source):
-                self._write(name, source)
+            with self._one_at_a_time(name):
+                if self._size(name) != _size_of(source):
+                    self._write(name, source)
+                else:
+                    self._sync(name)
         except BaseException:
             self.release(name)
             raise
@@ -185,22 +194,68 @@ class Objects:
         if shutil.disk_usage(self.folder).free < size + _ROOM_BYTES:
             raise StoreRefusedError("cannot be stored: the disk is full", FailureReason.OUT_OF_RESOURCES)
 
+    @contextmanager
+    def _one_at_a_time(self, name: str) -> Iterator[None]:
+        """Who stores the same content at the same time waits: it may have its name before it is on disk."""
+        with self._written:
+            self._written.wait_for(lambda: name not in self._being_written)
+            self._being_written.add(name)
+        try:
+            yield
+        finally:
+            with self._written:
+                self._being_written.remove(name)
+                self._written.notify_all()
+
     def _write(self, name: str, source: bytes | Path) -> None:
         """The object under its name, whole and on disk: a power failure must not take away what the index names."""
         temporary = self._workplace.temporary()
         target = self.path(name)
         try:
-            _fill(temporary, source, ours=self._workplace.folder)
-            try:
-                temporary.replace(target)
-            except FileNotFoundError:
-                target.parent.mkdir(exist_ok=True)
-                _sync_folder(self.folder)
-                temporary.replace(target)
+            if isinstance(source, bytes) and self._is_ours_alone(name, target):
+                self._name_and_sync(temporary, target, source)
+                return
+            with _filled(temporary, source, ours=self._workplace.folder) as file:
+                os.fsync(file)
+            self._name(temporary, target)
             _sync_folder(target.parent)
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink()
+            raise _not_stored(error) from error
+
+    def _is_ours_alone(self, name: str, target: Path) -> bool:
+        """Whether nobody would miss the object, should it have its name but never reach the disk."""
+        return self.names_with_content and not target.exists() and not self._workplace.is_marked_elsewhere(name)
+
+    def _name_and_sync(self, temporary: Path, target: Path, data: bytes) -> None:
+        """One wait for the disk, for content and name together."""
+        with _filled(temporary, data, ours=self._workplace.folder) as file:
+            self._name(temporary, target)
+            try:
+                os.fsync(file)
+            except OSError:
+                with suppress(OSError):
+                    target.unlink()
+                raise
+
+    def _name(self, temporary: Path, target: Path) -> None:
+        try:
+            temporary.replace(target)
+        except FileNotFoundError:
+            for number in range(256):  # all at once: each alone would be a wait for the disk
+                (self.folder / f"{number:02x}").mkdir(exist_ok=True)
+            _sync_folder(self.folder)
+            temporary.replace(target)
+
+    def _sync(self, name: str) -> None:
+        """An object that was there before: whoever wrote it may have died before it was on disk."""
+        path = self.path(name)
+        try:
+            with path.open("r+b" if sys.platform == "win32" else "rb") as file:
+                os.fsync(file.fileno())
+            _sync_folder(path.parent)
+        except OSError as error:
             raise _not_stored(error) from error
 
     def _delete(self, name: str) -> None:
@@ -242,8 +297,9 @@ def _require_mark(file: Path) -> None:
             raise StoreRefusedError("is not a DICOM file: no DICM mark at byte 128", FailureReason.CANNOT_UNDERSTAND)
 
 
-def _fill(temporary: Path, source: bytes | Path, *, ours: Path) -> None:
-    """A new file with the content of `source`, on disk; a file of our own folder becomes it without a copy."""
+@contextmanager
+def _filled(temporary: Path, source: bytes | Path, *, ours: Path) -> Iterator[int]:
+    """A new open file with the content of `source`; a file of our own folder becomes it without a copy."""
     if isinstance(source, Path):
         try:
             if ours not in source.parents:
@@ -258,7 +314,7 @@ def _fill(temporary: Path, source: bytes | Path, *, ours: Path) -> None:
         rest = memoryview(b"" if isinstance(source, Path) else source)
         while rest:
             rest = rest[os.write(file, rest) :]
-        os.fsync(file)
+        yield file
     finally:
         os.close(file)
 
@@ -271,6 +327,18 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(file)
         finally:
             os.close(file)
+
+
+def _file_system_of(folder: Path) -> str:
+    """The kind of file system that a folder lies in, where the system says so; else nothing."""
+    try:
+        device = folder.stat().st_dev
+        number = f"{os.major(device)}:{os.minor(device)}"
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except (OSError, AttributeError):  # another system than Linux
+        return ""
+    kinds = {line.partition(" - ")[2].partition(" ")[0] for line in lines if line.split(" ", 3)[2] == number}
+    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def _flatten(folder: Path) -> None:

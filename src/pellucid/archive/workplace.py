@@ -27,6 +27,7 @@ class Workplace:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
         self.folder, self._lock = _locked_folder(root)
+        self._own = self.folder.name
         self._numbers = itertools.count()
         for other in root.iterdir():
             if other != self.folder and other.is_dir():
@@ -47,6 +48,11 @@ class Workplace:
     def is_marked(self, name: str) -> bool:
         """Whether this or another process is storing the object."""
         return any(self._root.glob(f"*/{name}{_MARK}"))
+
+    def is_marked_elsewhere(self, name: str) -> bool:
+        """Whether another process is storing the object."""
+        with os.scandir(self._root) as folders:
+            return any(Path(other.path, f"{name}{_MARK}").exists() for other in folders if other.name != self._own)
 
     def close(self) -> None:
         """Remove the folder."""
