@@ -6,7 +6,9 @@ from difflib import get_close_matches
 
 def _one_line(text: str) -> str:
     """Text in which what a damaged file says can be quoted: control characters would break lines and terminals."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
 class PellucidError(Exception):
