@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Self
@@ -114,7 +115,8 @@ class Server:
             process = unseen.pop()
             found.append(process)
             for task in Path(f"/proc/{process}/task").glob("*/children"):
-                unseen += [int(child) for child in task.read_text().split()]
+                with suppress(OSError):  # a thread that has just ended
+                    unseen += [int(child) for child in task.read_text().split()]
         return found
 
 
