@@ -9,13 +9,13 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import MetaData, Table, func, insert, select, text
+from sqlalchemy import Integer, MetaData, Table, func, insert, select, text
 
 from pellucid.archive.database import Database
 from pellucid.archive.objects import ObjectDamagedError, key_of, sha256_of
@@ -308,10 +308,10 @@ def _count_on(connection: Any, table: Table) -> None:
     """PostgreSQL's own numbers go on after those that were restored."""
     if connection.dialect.name != "postgresql":
         return
-    for column in table.primary_key.columns:
-        with suppress(NotImplementedError):
-            if column.type.python_type is int and len(table.primary_key.columns) == 1:
-                sequence = connection.scalar(select(func.pg_get_serial_sequence(table.name, column.name)))
-                highest = connection.scalar(select(func.max(column)))
-                if sequence and highest:
-                    connection.execute(select(func.setval(sequence, highest)))
+    keys = list(table.primary_key.columns)
+    if len(keys) != 1 or not isinstance(keys[0].type, Integer):
+        return
+    sequence = connection.scalar(select(func.pg_get_serial_sequence(table.name, keys[0].name)))
+    highest = connection.scalar(select(func.max(keys[0])))
+    if sequence and highest:
+        connection.execute(select(func.setval(sequence, highest)))
