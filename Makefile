@@ -7,6 +7,9 @@ PORT ?= 8470
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps
 
+# One test process for each core, each file's tests in one of them; WORKERS= for one process.
+WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-all lint bench validate docs lock clean
 
@@ -38,17 +41,20 @@ VIEWER_SOURCES := $(shell find viewer -type f -not -path '*/node_modules/*' 2>/d
 	@echo "Installing development packages"
 	@$(PIP_INSTALL) -r requirements/dev.lock
 	@sh tools/install_system_packages.sh
-	@sh tools/install_identity_provider.sh
+	@touch $@
+
+.install/identity_provider: .install/viewer tools/install_identity_provider.py tests/access/identity_provider/package-lock.json
+	@$(BIN)/python tools/install_identity_provider.py
 	@touch $@
 
 run: install ## start Pellucid (DATA=folder PORT=number); the first start scans the demonstration patient
 	@exec $(BIN)/pellucid demo --data $(DATA) --port $(PORT)
 
-test: .install/development .install/viewer ## the tests that every change must pass (ARGS: for pytest)
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+test: .install/development .install/viewer .install/identity_provider ## the tests that every change must pass (ARGS: for pytest)
+	@$(BIN)/python -m pytest $(WORKERS) -m "not slow" $(ARGS)
 
-test-all: .install/development .install/viewer ## those and the long ones
-	@$(BIN)/python -m pytest $(ARGS)
+test-all: .install/development .install/viewer .install/identity_provider ## those and the long ones
+	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 lint: .install/development ## ruff, strict mypy, import contracts
 	@$(BIN)/ruff check .
@@ -76,4 +82,4 @@ lock: .install/development ## new exact versions for requirements/*.lock
 	@sh tools/lock.sh
 
 clean: ## take away what make installed and built
-	rm -rf .venv .install .bench src/pellucid/server/static viewer/node_modules
+	rm -rf .venv .install .bench src/pellucid/server/static viewer/node_modules tests/access/identity_provider/node_modules

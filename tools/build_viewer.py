@@ -36,20 +36,20 @@ class Node:
     program: Path
     npm: Path
 
-    def environment(self, home: Path) -> dict[str, str]:
+    def environment(self, home: Path, folder: Path) -> dict[str, str]:
         """Variables for npm: nothing is read from or written to the user's home but its registry settings."""
         given = {**os.environ, "PATH": f"{self.program.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
         given["HOME"] = given.get("HOME") or str(home)
-        given["npm_config_cache"] = str(VIEWER / "node_modules/.npm-cache")
+        given["npm_config_cache"] = str(folder / "node_modules/.npm-cache")
         given["npm_config_ignore_scripts"] = "true"
         given["npm_config_update_notifier"] = "false"
         return given
 
-    def run(self, script: Path, *arguments: str) -> None:
-        """Run a JavaScript program in viewer/."""
+    def run(self, script: Path, *arguments: str, folder: Path = VIEWER) -> None:
+        """Run a JavaScript program in a folder with a package.json."""
         with tempfile.TemporaryDirectory() as home:
             command = [str(self.program), str(script), *arguments]
-            done = subprocess.run(command, cwd=VIEWER, env=self.environment(Path(home)), check=False)
+            done = subprocess.run(command, cwd=folder, env=self.environment(Path(home), folder), check=False)
         if done.returncode != 0:
             raise BuildError(f"{script.name} {' '.join(arguments)} failed with exit code {done.returncode}; see above")
 

@@ -3,7 +3,6 @@
 import base64
 import hmac
 import json
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 from starlette.testclient import TestClient
+from tools.build_viewer import find_node
 
 from pellucid.access import Permission
 from pellucid.access.oidc import IdentityError, Provider, ProviderSettings
@@ -35,7 +35,7 @@ class RealProvider:
             "logout": f"{HERE}/api/login/oidc/logout",
             "groups": GROUPS,
         }
-        command = [shutil.which("node"), "server.mjs", json.dumps(given)]
+        command = [str(find_node().program), "server.mjs", json.dumps(given)]
         self.process = subprocess.Popen(
             command, cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -60,8 +60,8 @@ class RealProvider:
 
 @pytest.fixture(scope="module")
 def real():
-    if not shutil.which("node") or not (FOLDER / "node_modules/oidc-provider").is_dir():
-        pytest.skip("oidc-provider is not installed (tools/install_identity_provider.sh installs it)")
+    if not (FOLDER / "node_modules/oidc-provider").is_dir():
+        pytest.skip("oidc-provider is not installed (tools/install_identity_provider.py installs it)")
     started = RealProvider()
     yield started
     started.process.kill()

@@ -1,6 +1,7 @@
 """What was made from objects: kept, thrown away when it is damaged or too much, gone with the object."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -41,6 +42,24 @@ def test_damaged_values_are_thrown_away(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     assert cache.get(SHA, "frame 0") is None
     assert not path.exists()
+
+
+def test_a_folder_that_goes_while_it_is_looked_through(tmp_path, monkeypatch):
+    cache = DerivedCache(tmp_path)
+    cache.put(SHA, "one", b"one")
+    cache.wait()
+    cache.limit_bytes = 0
+    cache.put("cd" * 32, "empty", b"")
+    scan = os.scandir
+
+    def gone_when_it_is_opened(path):
+        if str(path).endswith(SHA):
+            shutil.rmtree(path, ignore_errors=True)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", gone_when_it_is_opened)
+    cache._remove_oldest()
+    assert files(tmp_path) == []
 
 
 def test_a_value_under_another_name_is_not_taken_for_it(tmp_path):

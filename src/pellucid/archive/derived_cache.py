@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -97,16 +98,20 @@ class DerivedCache:
             self._sweep = threading.Thread(target=self._remove_oldest, name="derived cache", daemon=True)
             self._sweep.start()
 
+    def _files(self) -> Iterator[Path]:
+        for folder, _, names in os.walk(self._folder):  # passes over folders that are forgotten meanwhile
+            yield from (Path(folder, name) for name in names)
+
     def _remove_oldest(self) -> None:
         """Bring the folder to 80 % of its limit where it is beyond it; another process may do the same."""
         found = []
         now = time.time()
-        for path in self._folder.rglob("*"):
+        for path in self._files():
             with suppress(OSError):
                 status = path.stat()
                 if path.name.startswith("new-") and now - status.st_mtime > _ABANDONED_SECONDS:
                     path.unlink()
-                elif path.is_file():
+                else:
                     found.append((status.st_mtime, status.st_size, path))
         total = sum(size for _, size, _ in found)
         if total <= _FULL * self.limit_bytes:

@@ -59,10 +59,13 @@ class Objects:
         """The content where nobody else can change it while it is looked at: bytes, or a file of our own folder."""
         if isinstance(source, bytes):
             yield source
-        elif source.stat().st_size < _CHUNK:
-            yield source.read_bytes()
-        elif self._workplace.folder in source.parents:
+            return
+        status = source.stat()
+        ours, linked = self._workplace.folder in source.parents, status.st_nlink > 1
+        if ours and (linked or status.st_size >= _CHUNK):  # a link is kept as one: it is to take no room
             yield source
+        elif status.st_size < _CHUNK:
+            yield source.read_bytes()
         else:
             _require_mark(source)
             self._require_room(source.stat().st_size)
