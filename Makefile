@@ -7,8 +7,8 @@ PORT ?= 8470
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps
 
-# One test process for each core, each file's tests in one of them; WORKERS= for one process.
-WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
+# Three processes of tests (many of them wait for servers), each file in one of them; WORKERS= for none.
+WORKERS ?= --numprocesses 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-all lint bench validate docs lock clean

@@ -37,6 +37,7 @@ def test_every_examination_is_made_once_in_one_frame_of_reference(platform, bloc
     assert len(series(platform)) == len(demo.EXAMINATIONS)
 
 
+@pytest.mark.slow
 def test_an_interrupted_demonstration_is_completed(platform, monkeypatch):
     seen = []
 

@@ -176,7 +176,7 @@ def echo(port):
     return status
 
 
-@pytest.mark.parametrize("count", [250, pytest.param(100_000, marks=FULL)])
+@pytest.mark.parametrize("count", [120, pytest.param(100_000, marks=FULL)])
 def test_damaged_conversations(tmp_path, caplog, count):
     """`count` is of damaged PDUs."""
     made, watch = Conversations(4), Watch(settled=100)
@@ -214,7 +214,7 @@ def test_partners_that_trickle_do_not_hold_others_up(tmp_path):
             link.close()
 
 
-@pytest.mark.parametrize("count", [1000, pytest.param(100_000, marks=FULL)])
+@pytest.mark.parametrize("count", [500, pytest.param(100_000, marks=FULL)])
 def test_damaged_identifiers(count):
     """The data sets of requests, with sequences, taken apart without the network."""
     chance, watch = random.Random(7), Watch(settled=400)

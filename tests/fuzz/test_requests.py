@@ -84,7 +84,7 @@ def app(tmp_path):
     made.state.platform.close()
 
 
-@pytest.mark.parametrize("count", [800, pytest.param(100_000, marks=FULL)])
+@pytest.mark.parametrize("count", [400, pytest.param(100_000, marks=FULL)])
 def test_damaged_requests(app, count):
     watch = Watch(settled=min(5000, count // 2))
     wrong = asyncio.run(many(app, count, watch))
