@@ -1,8 +1,6 @@
 """TLS with certificates made here; and user identity."""
 
-import datetime as dt
 import gc
-import ipaddress
 import socket
 import ssl
 from contextlib import suppress
@@ -31,52 +29,6 @@ STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
 def collected():
     yield
     gc.collect()
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory):
-    """An authority, a server's and a client's certificate as PEM files."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    folder = tmp_path_factory.mktemp("pki")
-    now = dt.datetime.now(dt.UTC)
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
-
-    def issue(name, key, *, is_authority):
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(authority_name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
-            )
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-            )
-        )
-        signed = builder.sign(authority_key, hashes.SHA256())
-        (folder / f"{name}.crt").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-        (folder / f"{name}.key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-
-    issue("Test authority", authority_key, is_authority=True)
-    (folder / "Test authority.crt").rename(folder / "authority.crt")
-    for name in ("server", "client"):
-        issue(name, ec.generate_private_key(ec.SECP256R1()), is_authority=False)
-    return folder
 
 
 @pytest.fixture
@@ -160,8 +112,9 @@ def test_files_that_cannot_be_used(pki, tmp_path):
     (tmp_path / "bad.crt").write_text("no certificate")
     with pytest.raises(InvalidInputError, match=r"bad\.crt"):
         TlsFiles(certificate=tmp_path / "bad.crt").for_listening()
-    with pytest.raises(InvalidInputError, match="certificate"):
-        TlsFiles().for_listening()
+    for half in (TlsFiles(key=pki / "server.key"), TlsFiles(authorities=pki / "authority.crt", require_client=True)):
+        with pytest.raises(InvalidInputError, match="certificate"):
+            half.for_listening()
     with pytest.raises(InvalidInputError, match="authorities"):
         TlsFiles(certificate=pki / "server.crt", key=pki / "server.key", require_client=True).for_listening()
 

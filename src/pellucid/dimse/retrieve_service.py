@@ -17,7 +17,7 @@ from pellucid.dimse.query_keys import Keys, QueryError, keys_of
 from pellucid.dimse.requestor import associate
 from pellucid.dimse.searching import search
 from pellucid.dimse.sending import Content, contexts_needed, is_warning, send
-from pellucid.dimse.service import CANCELLED, PENDING, SUCCESS, Session
+from pellucid.dimse.service import CANCELLED, PENDING, SUCCESS, Session, log
 from pellucid.errors import InvalidInputError
 
 UNKNOWN_DESTINATION, MISMATCH, UNABLE = 0xA801, 0xA900, 0xC000
@@ -69,7 +69,7 @@ class _Outbound:
 
     def __init__(self, session: Session, destination: ApplicationEntity) -> None:
         self._session = session
-        self._peer = session.doors.peer(destination)
+        self._destination = destination
         self._association: Association | None = None
         self._groups: list[list[Any]] = []
         self._proposed: set[str] = set()
@@ -85,9 +85,12 @@ class _Outbound:
             association = self._for(record, records)
             return _send(association, record, self._session.view, originator)
         except NetworkError as error:
-            self.close()
             self._unreachable = str(error)
-            return NOTHING_SENT, str(error)
+        except InvalidInputError as error:  # its text names files here, which is not for partners
+            log.error("%s cannot be called: %s", self._destination.title, error)
+            self._unreachable = "no TLS to the destination"
+        self.close()
+        return NOTHING_SENT, self._unreachable
 
     def close(self) -> None:
         """Release the association."""
@@ -102,7 +105,8 @@ class _Outbound:
         proposed = {wanted.abstract_syntax for wanted in group}
         if self._association is None or record.sop_class_uid not in self._proposed:
             self.close()
-            self._association = associate(self._peer, group, limits=self._session.doors.limits)
+            doors = self._session.doors
+            self._association = associate(doors.peer(self._destination), group, limits=doors.limits)
             self._proposed = proposed
         return self._association
 

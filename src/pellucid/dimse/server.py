@@ -40,7 +40,8 @@ class DimseSettings:
     """How the listener runs. `titles`: the AE titles it is called by; the first is the one it calls with.
 
     `processes`: 0 serves in threads of this process; more serve in processes of their own, which share the work.
-    `prepare` is called at the start of each such process.
+    `prepare` is called at the start of each such process. `tls`: with a certificate every connection to the listener is
+    encrypted; for calls its authorities are trusted, besides the system's.
     `audit`, `authenticate` make the doors to trail and accounts from an archive, in whichever process.
     """
 
@@ -49,7 +50,7 @@ class DimseSettings:
     titles: tuple[str, ...] = ("PELLUCID",)
     processes: int = 1
     private_storage: bool = False
-    tls: TlsFiles | None = None
+    tls: TlsFiles = field(default_factory=TlsFiles)
     limits: NetworkLimits = field(default_factory=NetworkLimits)
     audit: Callable[[Archive], AuditSink] | None = None
     authenticate: Callable[[Archive], Authenticate] | None = None
@@ -78,7 +79,7 @@ class DimseSettings:
             limits=self.limits,
             private_storage=self.private_storage,
             open_to_loopback=self.is_for_this_machine,
-            client_tls=self.tls.for_calling() if self.tls else None,
+            calling_files=self.tls,
         )
 
 
@@ -92,8 +93,7 @@ class DimseServer:
                 f"is {settings.host!r}, but no application entity may call: `pellucid ae add` names who may",
                 field="dimse host",
             )
-        if settings.tls is not None:
-            settings.tls.for_listening()
+        settings.tls.for_listening()
         self._archive = archive
         self._settings = settings
         self._socket = listening_socket(settings.host, settings.port)
@@ -111,7 +111,7 @@ class DimseServer:
         """Begin to serve."""
         settings = self._settings
         if settings.processes == 0:
-            tls = settings.tls.for_listening() if settings.tls else None
+            tls = settings.tls.for_listening()
             self._listener = Listener(settings.doors(self._archive), self._socket, tls).start()
             return self
         spawning = multiprocessing.get_context("spawn")
@@ -164,7 +164,8 @@ class DimseServer:
 
 
 def start_deliveries(archive: Archive, settings: DimseSettings) -> Deliverer:
-    """Route what is stored in this process, and deliver what is in the queue."""
+    """Route what is stored in this process, and deliver what is in the queue; raises where its TLS files are unfit."""
+    settings.tls.for_calling()
     archive.on_store.append(route_new_instances)
     return Deliverer(settings.doors(archive)).start()
 
@@ -200,7 +201,7 @@ def _serve_in_process(
         archive = opened.enter_context(Archive(folder, **opened_as))
         archive.on_store.append(route_new_instances)
         archive.on_store.append(partial(_count, count))
-        tls = settings.tls.for_listening() if settings.tls else None
+        tls = settings.tls.for_listening()
         listener = Listener(settings.doors(archive), listening, tls).start()
         opened.callback(listener.close)
         ready.set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ from pellucid.dimse.limits import NetworkLimits
 from pellucid.dimse.messages import Message
 from pellucid.dimse.partners import ApplicationEntity, Partners
 from pellucid.dimse.requestor import Peer
+from pellucid.dimse.tls import TlsFiles
 
 log = logging.getLogger("pellucid.dimse")
 
@@ -36,7 +36,7 @@ class Doors:
     """What the listener needs: the archive, this side's AE titles (the first is used for calling), rules and limits.
 
     `private_storage`: presentation contexts with private SOP classes are taken for storage. `open_to_loopback`:
-    programs on this machine need no rule. `client_tls`: for calls to partners whose connections are encrypted.
+    programs on this machine need no rule. `calling_files`: for calls to partners whose connections are encrypted.
     """
 
     archive: Archive
@@ -46,16 +46,16 @@ class Doors:
     limits: NetworkLimits = field(default_factory=NetworkLimits)
     private_storage: bool = False
     open_to_loopback: bool = True
-    client_tls: ssl.SSLContext | None = None
+    calling_files: TlsFiles = field(default_factory=TlsFiles)
 
     def peer(self, entity: ApplicationEntity) -> Peer:
-        """How that application is called from here."""
+        """How that application is called from here; raises `InvalidInputError` where its TLS needs unfit files."""
         return Peer(
             title=entity.title,
             host=entity.host,
             port=entity.port,
             calling_title=self.titles[0],
-            tls=self.client_tls if entity.tls else None,
+            tls=self.calling_files.for_calling() if entity.tls else None,
         )
 
     @property

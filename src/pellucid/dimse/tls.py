@@ -31,10 +31,12 @@ class TlsFiles:
     authorities: Path | None = None
     require_client: bool = False
 
-    def for_listening(self) -> ssl.SSLContext:
-        """For a listener; raises `InvalidInputError` where a file cannot be used."""
+    def for_listening(self) -> ssl.SSLContext | None:
+        """For a listener; None without a certificate. Raises `InvalidInputError` where a file cannot be used."""
         if self.certificate is None:
-            raise InvalidInputError("is needed for TLS", field="certificate")
+            if self.key is not None or self.require_client:
+                raise InvalidInputError("is needed for TLS", field="certificate")
+            return None
         context = _strict(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         self._load(context)
         if self.require_client:
@@ -44,7 +46,7 @@ class TlsFiles:
         return context
 
     def for_calling(self) -> ssl.SSLContext:
-        """For calls; the partner's certificate must be trusted and name its host."""
+        """For calls; the partner's certificate must be trusted (by the system or `authorities`) and name its host."""
         context = _strict(ssl.create_default_context())
         self._load(context)
         return context

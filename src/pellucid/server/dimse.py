@@ -31,16 +31,14 @@ def dimse(settings: Settings, platform: Platform) -> Iterator[str]:
             key=settings.dimse_key,
             authorities=settings.dimse_authorities,
             require_client=settings.dimse_require_certificate,
-        )
-        if settings.dimse_certificate
-        else None,
+        ),
         audit=audit_sink,
         prepare=partial(logs.configure, settings.log_format, settings.log_level),
         authenticate=authenticator,
     )
-    server = DimseServer(platform.archive, wanted) if settings.dimse_port is not None else None
     deliverer = start_deliveries(platform.archive, wanted)
     platform.closers.append(deliverer.close)
+    server = DimseServer(platform.archive, wanted) if settings.dimse_port is not None else None
     try:
         if server is None:
             yield ""
