@@ -19,10 +19,23 @@ _KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str
 
 
 @dataclass(frozen=True)
+class When:
+    """A mode: the parameter called `name` has one of `values`."""
+
+    name: str
+    values: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}={' or '.join(_word(value) for value in self.values)}"
+
+
+@dataclass(frozen=True)
 class About:
     """What an annotation says of a parameter: `Annotated[float, About("Noise", unit="ms", minimum=0)]`.
 
-    `step` is a sensible slider step; `maximum` is the largest value that makes sense, refused beyond.
+    `step` is a sensible slider step; `maximum` is the largest value that makes sense, refused beyond. `applies`: the
+    modes, all needed, in which the parameter counts; given in another one it is refused unless it is `otherwise`, what
+    the parameter amounts to there (by default no value but none).
     """
 
     description: str
@@ -30,6 +43,8 @@ class About:
     minimum: float | None = None
     maximum: float | None = None
     step: float | None = None
+    applies: tuple[When, ...] = ()
+    otherwise: Any = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,21 @@ class Parameter:
         article = "an" if self.kind == "integer" else "a"
         words = f"{article} {self.kind} " + " and ".join(part for part in limits if part)
         return words.strip() + (f" [{self.about.unit}]" if self.about.unit != "1" else "")
+
+    def require_effect(self, value: Any, settings: Any) -> None:
+        """Raise where the mode that `settings` (a dataclass) have ignores `value`."""
+        others = [mode for mode in self.about.applies if getattr(settings, mode.name) not in mode.values]
+        if others and value != self.about.otherwise:
+            here = " and ".join(f"{mode.name}={_word(getattr(settings, mode.name))}" for mode in others)
+            raise InvalidInputError(
+                f"is {_word(value)}, which does nothing with {here}; it applies to {self._modes()}", field=self.name
+            )
+
+    def _modes(self) -> str:
+        return " and ".join(str(mode) for mode in self.about.applies)
+
+    def _described(self) -> str:
+        return self.about.description + (f"; only with {self._modes()}" if self.about.applies else "")
 
     def _checked_choice(self, value: Any) -> str:
         if not isinstance(value, str):
@@ -106,7 +136,7 @@ class Parameter:
             "default": self.default,
             "choices": list(self.choices),
             "optional": self.optional,
-            "description": self.about.description,
+            "description": self._described(),
             "unit": self.about.unit,
             "minimum": self.about.minimum,
             "maximum": self.about.maximum,
@@ -174,10 +204,24 @@ def checked(known: tuple[Parameter, ...], given: Mapping[str, Any], where: str) 
 
 
 def changed(instance: D, changes: Mapping[str, Any], where: str) -> D:
-    """A dataclass instance with checked `changes` to its annotated fields."""
-    new = checked(fields_of(type(instance)), changes, where)
+    """A dataclass instance with checked `changes` to its annotated fields.
+
+    A change that the mode of the result ignores is refused; what the instance itself holds is not asked.
+    """
+    known = fields_of(type(instance))
+    new = checked(known, changes, where)
     result: D = replace(instance, **new)  # type: ignore[type-var]
+    for parameter in known:
+        if parameter.name in new:
+            parameter.require_effect(new[parameter.name], result)
     return result
+
+
+def _word(value: Any) -> str:
+    """A value as `--set` takes it."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:

@@ -31,9 +31,11 @@ def test_poisson_disc_is_exact_in_number_seeded_and_keeps_its_distance():
     assert np.quantile(distance.min(axis=1), 0.05) >= 2.0  # random points at this density: 5 % within 1.0
 
 
-def test_poisson_disc_refuses_what_cannot_be():
-    with pytest.raises(InvalidInputError, match="acceleration: is 50"):
+def test_random_sampling_refuses_what_cannot_be():
+    with pytest.raises(InvalidInputError, match=r"acceleration_phase: is 50.0; expected 1 to 4.00 of 1600 lines"):
         sampling.poisson_disc((40, 40), 50.0, 20)
+    with pytest.raises(InvalidInputError, match=r"acceleration_phase: is 12; expected 1 to 10.00 of 200 lines"):
+        sampling.variable_density_lines(200, 12, 20)
 
 
 def test_variable_density_lines():

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.anatomy.anatomy import Anatomy
+from pellucid.errors import InvalidInputError
 from pellucid.modalities.mr.protocols import Settings
 
 _DIRECTIONS = {
@@ -58,10 +59,20 @@ def prescribe(anatomy: Anatomy, settings: Settings) -> Prescription:
     rows = settings.rows or _even(_MARGIN * size[1] / spacing[1])
     columns = settings.columns or _even(_MARGIN * size[2] / spacing[2])
     if settings.sampling == "radial":
-        rows = columns = max(rows, columns)
+        rows = columns = _side(settings) or max(rows, columns)
     if settings.dimensions == "3d" and settings.slices is None:
         slices = _even(_MARGIN * size[0] / distance)
     return Prescription(directions, (low + high) / 2, (slices, rows, columns), spacing)
+
+
+def _side(settings: Settings) -> int | None:
+    """Voxels along either side of a radial scan's square, None where they are not prescribed."""
+    if settings.rows and settings.columns and settings.rows != settings.columns:
+        raise InvalidInputError(
+            f"is {settings.rows} with columns={settings.columns}; a radial scan is square: give one, or both alike",
+            field="rows",
+        )
+    return settings.rows or settings.columns
 
 
 def extent_lps_mm(anatomy: Anatomy) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

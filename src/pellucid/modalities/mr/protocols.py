@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pellucid.modality import Protocol
-from pellucid.parameters import About
+from pellucid.parameters import About, When
+
+_VOLUME, _SLICES = When("dimensions", ("3d",)), When("dimensions", ("2d",))
+_INVERTED = When("sequence", ("inversion_recovery",))
+_CARTESIAN = When("sampling", ("full", "regular", "poisson"))
+_REGULAR, _WITH_CALIBRATION = When("sampling", ("regular",)), When("sampling", ("regular", "poisson"))
+_FEWER = When("sampling", ("regular", "poisson", "radial"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +25,8 @@ class Settings:
     repetition_time_ms: Annotated[float, About("Time between excitations", unit="ms", minimum=1, maximum=60000)] = 250.0
     echo_time_ms: Annotated[float, About("Time from excitation to echo", unit="ms", minimum=0.1, maximum=10000)] = 4.0
     inversion_time_ms: Annotated[
-        float, About("Time from inversion to excitation (inversion recovery)", unit="ms", minimum=1, maximum=30000)
+        float,
+        About("Time from inversion to excitation", unit="ms", minimum=1, maximum=30000, applies=(_INVERTED,)),
     ] = 2500.0
     flip_angle_deg: Annotated[float, About("Excitation flip angle", unit="deg", minimum=0.1, maximum=180)] = 70.0
     field_strength_t: Annotated[float, About("Main magnetic field", unit="T", minimum=1.0, maximum=3.5)] = 3.0
@@ -30,7 +37,9 @@ class Settings:
     ] = 0.0
     resolution_mm: Annotated[float, About("Voxel in the slice plane", unit="mm", minimum=0.3, maximum=10)] = 1.0
     slice_thickness_mm: Annotated[float, About("Slice thickness", unit="mm", minimum=0.5, maximum=20)] = 3.0
-    slice_gap_mm: Annotated[float, About("Gap between 2D slices", unit="mm", minimum=0, maximum=20)] = 0.0
+    slice_gap_mm: Annotated[
+        float, About("Gap between slices", unit="mm", minimum=0, maximum=20, applies=(_SLICES,), otherwise=0.0)
+    ] = 0.0
     slices: Annotated[int | None, About("Slices; none: cover the anatomy", minimum=1, maximum=1000)] = None
     rows: Annotated[int | None, About("Phase-encoding voxels; none: cover the anatomy", minimum=8, maximum=1024)] = None
     columns: Annotated[int | None, About("Readout voxels; none: cover the anatomy", minimum=8, maximum=1024)] = None
@@ -38,15 +47,34 @@ class Settings:
     coils: Annotated[int, About("Receive coils", minimum=1, maximum=64)] = 8
     sampling: Annotated[Literal["full", "regular", "poisson", "radial"], About("Which lines are acquired")] = "full"
     acceleration_phase: Annotated[
-        float, About("Undersampling along the phase axis; Poisson and radial: over all", minimum=1, maximum=32)
+        float,
+        About(
+            "Undersampling along the phase axis; Poisson and radial: over all",
+            minimum=1,
+            maximum=32,
+            applies=(_FEWER,),
+            otherwise=1.0,
+        ),
     ] = 1.0
     acceleration_slice: Annotated[
-        int, About("Undersampling along the second phase axis (3D, regular)", minimum=1, maximum=8)
+        int,
+        About(
+            "Undersampling along the second phase axis", minimum=1, maximum=8, applies=(_REGULAR, _VOLUME), otherwise=1
+        ),
     ] = 1
-    calibration_lines: Annotated[int, About("Fully sampled lines in the centre", minimum=0, maximum=128)] = 24
-    partial_fourier: Annotated[float, About("Share of the phase-encoding lines acquired", minimum=0.55, maximum=1)] = (
-        1.0
-    )
+    calibration_lines: Annotated[
+        int, About("Fully sampled lines in the centre", minimum=0, maximum=128, applies=(_WITH_CALIBRATION,))
+    ] = 24
+    partial_fourier: Annotated[
+        float,
+        About(
+            "Share of the phase-encoding lines acquired",
+            minimum=0.55,
+            maximum=1,
+            applies=(_CARTESIAN,),
+            otherwise=1.0,
+        ),
+    ] = 1.0
     signal_to_noise: Annotated[
         float, About("Equilibrium water signal of one voxel over one coil's noise, full grid", minimum=1, maximum=1e12)
     ] = 100.0

@@ -49,15 +49,9 @@ def poisson_disc(
 
     Raises `InvalidInputError` where the acceleration cannot be reached with this calibration block.
     """
-    wanted = round(shape[0] * shape[1] / acceleration)
     block = centre(shape, calibration)
+    wanted = _wanted(block, acceleration, calibration)
     radius = _normalised_radius(shape)
-    if acceleration < 1 or int(block.sum()) > wanted:
-        raise InvalidInputError(
-            f"is {acceleration}; expected 1 to {shape[0] * shape[1] / max(1, int(block.sum())):.2f} "
-            f"with a calibration block of {calibration}",
-            field="acceleration",
-        )
     inside = (radius <= 1.0) | block
     if int(inside.sum()) <= wanted:
         return inside
@@ -80,15 +74,28 @@ def poisson_disc(
 def variable_density_lines(lines: int, acceleration: float, calibration: int, *, seed: int = 0) -> Mask:
     """One phase-encoding direction: random lines, denser towards the centre, with a calibration block.
 
-    The probability falls with (1 − |k| / k_max)², as in Lustig 2007, doi:10.1002/mrm.21391.
+    The probability falls with (1 − |k| / k_max)², as in Lustig 2007, doi:10.1002/mrm.21391. Raises
+    `InvalidInputError` where the acceleration cannot be reached with this calibration block.
     """
     chosen: Mask = centre((1, lines), calibration)[0]
-    missing = round(lines / acceleration) - int(chosen.sum())
+    missing = _wanted(chosen, acceleration, calibration) - int(chosen.sum())
     if missing > 0:
         weight = np.where(chosen, 0.0, (1.02 - np.abs(np.arange(lines) - lines // 2) / (lines / 2)) ** 2)
         generator = np.random.default_rng(seed)
         chosen[generator.choice(lines, missing, replace=False, p=weight / weight.sum())] = True
     return chosen
+
+
+def _wanted(block: Mask, acceleration: float, calibration: int) -> int:
+    """Samples that make this acceleration; the calibration `block` must be among them."""
+    wanted, least = round(block.size / acceleration), int(block.sum())
+    if acceleration < 1 or least > wanted:
+        raise InvalidInputError(
+            f"is {acceleration}; expected 1 to {block.size / max(1, least):.2f} of {block.size} lines with a "
+            f"calibration block of {calibration}. Fewer calibration_lines?",
+            field="acceleration_phase",
+        )
+    return wanted
 
 
 def partial_fourier(mask: Mask, fraction: float, axis: int) -> Mask:

@@ -276,10 +276,11 @@ def _normal(shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[n
 
 def _attributes(settings: Settings) -> dict[str, Any]:
     scanning, variant = _SEQUENCE_KEYWORDS[settings.sequence]
+    partial = settings.partial_fourier < 1 and settings.sampling != "radial"
     return {
         "ScanningSequence": scanning if scanning != "IR" else ["SE", "IR"],
         "SequenceVariant": variant,
-        "ScanOptions": "PFP" if settings.partial_fourier < 1 else "",
+        "ScanOptions": "PFP" if partial else "",
         "MRAcquisitionType": settings.dimensions.upper(),
         "EchoTrainLength": 1,
         "NumberOfAverages": 1,

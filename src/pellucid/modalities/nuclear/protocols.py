@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pellucid.modality import Protocol
-from pellucid.parameters import About
+from pellucid.parameters import About, When
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,10 @@ class Settings:
     view_mashing: Annotated[int, About("Neighbouring views added into one", minimum=1, maximum=1024)] = 3
     radial_mashing: Annotated[int, About("Neighbouring radial bins added into one", minimum=1, maximum=64)] = 1
     attenuation: Annotated[bool, About("Whether the patient attenuates")] = True
-    scatter: Annotated[bool, About("Whether photons scatter into the window")] = True
+    scatter: Annotated[
+        bool,
+        About("Whether photons scatter into the window", applies=(When("attenuation", (True,)),), otherwise=False),
+    ] = True
     randoms: Annotated[bool, About("Whether chance coincidences are counted")] = True
     noise: Annotated[bool, About("Whether counts are Poisson numbers; expected counts otherwise")] = True
     efficiency_spread: Annotated[

@@ -73,6 +73,10 @@ def scan(
     sampling = _sampling(settings)
     if attenuation_map is not None:
         check_attenuation_map(attenuation_map)
+        if not settings.attenuation:
+            raise InvalidInputError(
+                "does nothing with attenuation=false; it applies to attenuation=true", field="attenuation_map"
+            )
     patient = anatomy.at(0.0)
     centre = _isocentre(patient, settings)
     injection, start = _injection(settings, study)

@@ -5,8 +5,8 @@ import re
 import h5py
 import numpy as np
 import pytest
+from tests.bad_input.cases import RANDOM, case, kspace, one_line
 from tests.modalities.nuclear.test_interfile import write as write_interfile
-from tests.test_bad_input import RANDOM, case, kspace, one_line
 
 from pellucid.modalities.mr.writers import write_cfl, write_ismrmrd
 
