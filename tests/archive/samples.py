@@ -4,7 +4,8 @@ import io
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -74,6 +75,19 @@ def file_bytes(made, transfer_syntax=ExplicitVRLittleEndian, **meta):
         setattr(made.file_meta, keyword, value)
     target = io.BytesIO()
     made.save_as(target, enforce_file_format=True)
+    return target.getvalue()
+
+
+def coded(transfer_syntax, instance=1, content=bytes(range(256)) * 4, **changes):
+    """A DICOM file whose one frame is coded in some transfer syntax: `content`, which only its decoder would know."""
+    made = dataset(instance=instance, **changes)
+    made.PixelData = encapsulate([content])
+    made["PixelData"].VR = "OB"
+    made["PixelData"].is_undefined_length = True
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = UID(transfer_syntax)
+    target = io.BytesIO()
+    made.save_as(target, implicit_vr=False, little_endian=True, enforce_file_format=True)
     return target.getvalue()
 
 

@@ -6,7 +6,13 @@ import socket
 
 import pydicom
 import pytest
-from tests.archive.samples import SECONDARY_CAPTURE, dicom, uid
+from pydicom.dataset import Dataset
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import (
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+)
+from tests.archive.samples import CT_STORAGE, SECONDARY_CAPTURE, coded, dicom, uid
 from tests.dimse.conftest import listening
 from tests.dimse.test_retrieving import Receiver
 from tests.dimse.test_worklist import item
@@ -41,6 +47,52 @@ def filled(archive):
     archive.store(dicom(1, 2, 1, SOPClassUID=SECONDARY_CAPTURE))
     archive.store(dicom(2, 1, 1, PatientName="Müller^Jörg"))
     return archive
+
+
+KEPT = (
+    "1.2.840.10008.1.2.4.92",
+    "1.2.840.10008.1.2.4.103",
+    "1.2.840.10008.1.2.4.112",
+    "1.2.840.10008.1.2.4.202",
+    "1.2.840.10008.1.2.8.1",
+    "1.2.826.0.1.3680043.10.1.1",
+)
+"""Transfer syntaxes that few name: JPEG 2000 part 2, a film, JPEG XL, HTJ2K RPCL, deflated frames, a private one."""
+
+
+class Taciturn:
+    """An archive by pynetdicom that answers queries with identifiers only, without the class of the `unnamed`."""
+
+    def __init__(self, files, unnamed):
+        self.files = {name: pydicom.dcmread(io.BytesIO(data)) for name, data in files.items()}
+        self.unnamed = unnamed
+        entity = AE("TACITURN")
+        entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+        entity.add_supported_context(StudyRootQueryRetrieveInformationModelGet)
+        syntaxes = sorted({made.file_meta.TransferSyntaxUID for made in self.files.values()})
+        entity.add_supported_context(CT_STORAGE, syntaxes, scu_role=True, scp_role=True)
+        handlers = [(evt.EVT_C_FIND, self.find), (evt.EVT_C_GET, self.get)]
+        self.server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        self.port = self.server.socket.getsockname()[1]
+
+    def find(self, event):
+        level = event.identifier.QueryRetrieveLevel
+        for number, made in enumerate(self.files.values()):
+            answer = Dataset()
+            answer.QueryRetrieveLevel = level
+            answer.StudyInstanceUID, answer.SeriesInstanceUID = made.StudyInstanceUID, made.SeriesInstanceUID
+            if level == "IMAGE":
+                answer.SOPInstanceUID = made.SOPInstanceUID
+                answer.SOPClassUID = "" if made.SOPInstanceUID in self.unnamed else made.SOPClassUID
+            if level == "IMAGE" or number == 0:
+                yield 0xFF00, answer
+
+    def get(self, event):
+        wanted = event.identifier.SOPInstanceUID
+        wanted = [wanted] if isinstance(wanted, str) else wanted
+        yield len(wanted)
+        for name in wanted:
+            yield 0xFF00, self.files[name]
 
 
 def free_port():
@@ -145,6 +197,33 @@ class TestFetch:
             (record,) = mine.instances(uid(2))
             (theirs,) = filled.instances(uid(2))
             assert pydicom.dcmread(io.BytesIO(mine.fetch(record))) == pydicom.dcmread(io.BytesIO(filled.fetch(theirs)))
+
+    @pytest.mark.parametrize("way", ["get", "move"])
+    def test_as_the_peer_keeps_them(self, archive, tmp_path, way, capsys):
+        from pellucid.dimse.partners import ApplicationEntity, Partners
+
+        for number, syntax in enumerate(KEPT, 1):
+            archive.store(coded(syntax, number))
+        port, data = free_port(), tmp_path / "mine"
+        Partners(archive).put(ApplicationEntity(title="FETCHER", host="127.0.0.1", port=port))
+        with listening(archive) as own:
+            command = ["fetch", f"PELLUCID@127.0.0.1:{own.port}", "-k", f"StudyInstanceUID={uid(1)}"]
+            command += ["--aet", "FETCHER", "--data", str(data)] + (["--move", str(port)] if way == "move" else [])
+            assert pellucid(command) == 0, capsys.readouterr().err
+        with Archive(data) as mine:
+            assert {record.transfer_syntax_uid for record in mine.instances(uid(1))} == set(KEPT)
+
+    def test_from_a_peer_that_says_little(self, tmp_path, capsys):
+        """It tells no transfer syntax, and of one instance no SOP class."""
+        peer = Taciturn({uid(1, 1, 1): coded("1.2.840.10008.1.2.4.103"), uid(1, 1, 2): dicom(1, 1, 2)}, {uid(1, 1, 2)})
+        command = ["fetch", f"TACITURN@127.0.0.1:{peer.port}", "-k", "PatientID=P1", "-o", str(tmp_path / "t")]
+        assert pellucid(command) == 1
+        told = capsys.readouterr()
+        assert "fetched 1, already here 0, failed 1" in told.out
+        assert "the peer does not say the SOP class of 1 instances; try --move" in told.err
+        (file,) = (tmp_path / "t").iterdir()
+        assert pydicom.dcmread(file).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.103"
+        peer.server.shutdown()
 
     def test_a_destination_that_the_peer_does_not_know(self, filled, peer, tmp_path, capsys):
         command = ["fetch", peer, "-k", "PatientID=P1", "-o", str(tmp_path / "t"), "--move", str(free_port())]

@@ -5,10 +5,12 @@ import io
 import pydicom
 import pytest
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless
-from tests.archive.samples import CT_STORAGE, dataset, file_bytes, uid
+from tests.archive.samples import CT_STORAGE, coded, dataset, file_bytes, uid
 from tests.dimse.conftest import listening
 
 from pellucid.access import Permission
+from pellucid.cli.app import run as pellucid
+from pellucid.codecs import named, transcode
 from pellucid.dimse.limits import NetworkLimits
 from pellucid.dimse.partners import ApplicationEntity, Partners
 
@@ -138,6 +140,46 @@ def test_private_classes_only_on_request(archive, associate):
         assert sent(association, dataset(SOPClassUID=PRIVATE)).Status == 0
     (record,) = archive.instances(uid(1))
     assert record.sop_class_uid == PRIVATE
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        pytest.param("1.2.840.10008.1.2.4.110", id="JPEG XL Lossless"),
+        pytest.param("1.2.840.10008.1.2.4.111", id="JPEG XL JPEG Recompression"),
+        pytest.param("1.2.840.10008.1.2.4.112", id="JPEG XL"),
+        pytest.param("1.2.840.10008.1.2.1.98", id="Encapsulated Uncompressed"),
+        pytest.param("1.2.840.10008.1.2.4.53", id="a retired JPEG process"),
+    ],
+)
+def test_coded_pixels_are_kept_in_any_transfer_syntax(archive, listener, tmp_path, syntax):
+    file = tmp_path / "coded.dcm"
+    file.write_bytes(coded(syntax))
+    assert pellucid(["send", f"PELLUCID@127.0.0.1:{listener.port}", str(file)]) == 0
+    (record,) = archive.instances(uid(1))
+    assert record.transfer_syntax_uid == syntax
+    assert archive.fetch(record)[-600:] == file.read_bytes()[-600:]
+
+
+def test_deflated_frames_made_here_are_taken_here(archive, listener, tmp_path):
+    file = tmp_path / "deflated.dcm"
+    file.write_bytes(transcode(file_bytes(dataset()), named("deflated-frames")))
+    assert pellucid(["send", f"PELLUCID@127.0.0.1:{listener.port}", str(file)]) == 0
+    (record,) = archive.instances(uid(1))
+    assert record.transfer_syntax_uid == "1.2.840.10008.1.2.8.1"
+
+
+def test_private_transfer_syntaxes_only_on_request(archive, listener, associate, tmp_path):
+    private = "1.2.826.0.1.3680043.10.1.1"
+    file = tmp_path / "private.dcm"
+    file.write_bytes(coded(private))
+    assert associate((CT_STORAGE, private)).rejected_contexts[0].result == 4
+    assert pellucid(["send", f"PELLUCID@127.0.0.1:{listener.port}", str(file)]) == 1
+    with listening(archive, private_storage=True) as welcoming:
+        assert pellucid(["send", f"PELLUCID@127.0.0.1:{welcoming.port}", str(file)]) == 0
+    (record,) = archive.instances(uid(1))
+    assert record.transfer_syntax_uid == private
+    assert archive.fetch(record)[-600:] == file.read_bytes()[-600:]
 
 
 def test_the_requestors_first_syntax_is_taken(associate):

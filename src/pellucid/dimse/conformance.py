@@ -53,7 +53,7 @@ def statement() -> str:
         _security(),
         "## Storage\n\nAs provider, and as user for what is in the archive. Instances are kept as they are received.\n",
         f"Transfer syntaxes: {_names(sorted(STORAGE_SYNTAXES, key=_order))}.\n",
-        "With `dimse_private_storage` every SOP class outside the standard's root is stored too.\n",
+        "With `dimse_private_storage` SOP classes and transfer syntaxes outside the standard's root are stored too.\n",
         _table(("SOP class", "UID"), ((UID(uid).name, uid) for uid in sorted(STORAGE_CLASSES, key=_order))),
     ]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)

@@ -28,26 +28,24 @@ from pellucid.dimse.query_keys import QUERY_LEVEL
 from pellucid.dimse.requestor import MOST_CONTEXTS, Peer, Wanted, associated, context_for
 from pellucid.dimse.sending_files import Sent, dicom_files
 from pellucid.dimse.service import PENDING, SUCCESS, Doors
-from pellucid.dimse.services import MESSAGE_SYNTAXES, NATIVE_SYNTAXES, STUDY_ROOT_GET, STUDY_ROOT_MOVE
+from pellucid.dimse.services import MESSAGE_SYNTAXES, NATIVE_SYNTAXES, STORAGE_SYNTAXES, STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from pellucid.progress import Progress, no_progress
 
 _STUDY, _SERIES, _INSTANCE, _CLASS = "0020000D", "0020000E", "00080018", "00080016"
 _AT_ONCE = 100
-_COMPRESSED = tuple(
-    f"1.2.840.10008.1.2.{last}"
-    for last in ("4.50", "4.51", "4.70", "4.80", "4.81", "4.90", "4.91", "4.201", "4.203", "5")
-)
-_NEEDED_CONTEXTS = len(NATIVE_SYNTAXES) + len(_COMPRESSED)
+_AVAILABLE_SYNTAX = "00083002"
+_OF_AN_IMAGE = ("SOPInstanceUID", "SOPClassUID", "AvailableTransferSyntaxUID")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remote:
-    """An instance at the peer."""
+    """An instance at the peer; `syntaxes`: in which it can be had, empty where the peer does not say."""
 
     study: str
     series: str
     instance: str
     sop_class: str
+    syntaxes: frozenset[str] = frozenset()
 
 
 @dataclass(kw_only=True)
@@ -71,13 +69,14 @@ def remote_instances(peer: Peer, keys: Mapping[str, str]) -> list[Remote]:
             place = {"StudyInstanceUID": text(study, _STUDY), "SeriesInstanceUID": text(series, _SERIES)}
             if "SOPInstanceUID" in keys:
                 place["SOPInstanceUID"] = keys["SOPInstanceUID"]
-            for image in find(peer, "IMAGE", place, returned=("SOPInstanceUID", "SOPClassUID")):
+            for image in find(peer, "IMAGE", place, returned=_OF_AN_IMAGE):
                 found.append(  # noqa: PERF401 (four loops are no comprehension)
                     Remote(
                         study=place["StudyInstanceUID"],
                         series=place["SeriesInstanceUID"],
                         instance=text(image, _INSTANCE),
                         sop_class=text(image, _CLASS),
+                        syntaxes=frozenset(filter(None, text(image, _AVAILABLE_SYNTAX).split("\\"))),
                     )
                 )
     return found
@@ -142,11 +141,11 @@ def _get(
     peer: Peer, missing: Sequence[Remote], target: Folder | Archive, outcome: Fetched, tell: Callable[[int], None]
 ) -> None:
     with TemporaryDirectory(prefix="pellucid-") as folder:
-        for classes in _class_groups(missing):
-            wanted = [Wanted(abstract_syntax=STUDY_ROOT_GET, transfer_syntaxes=MESSAGE_SYNTAXES), *_storage(classes)]
+        for contexts, items in _associations_for(missing, outcome):
+            wanted = [Wanted(abstract_syntax=STUDY_ROOT_GET, transfer_syntaxes=MESSAGE_SYNTAXES), *contexts]
             with associated(peer, wanted, folder=Path(folder)) as association:
                 context = context_for(association, STUDY_ROOT_GET)
-                for identifier in _identifiers([item for item in missing if item.sop_class in classes]):
+                for identifier in _identifiers(items):
                     _get_some(association, context, identifier, target, outcome, tell)
 
 
@@ -215,7 +214,7 @@ def _move(
                 tell(outcome.fetched)
 
         receiving.on_store.append(arrived)
-        doors = Doors(archive=receiving, titles=(peer.calling_title,), open_to_loopback=False)
+        doors = Doors(archive=receiving, titles=(peer.calling_title,), open_to_loopback=False, private_storage=True)
         addresses = {str(info[4][0]) for info in socket.getaddrinfo(peer.host, peer.port)}
         rule = ApplicationEntity(
             title="*", permissions=frozenset({Permission.STORE}), addresses=tuple(sorted(addresses))
@@ -251,19 +250,37 @@ def _ask_to_move(peer: Peer, missing: Sequence[Remote], outcome: Fetched) -> Non
                     raise NetworkError(outcome.problems[-1])
 
 
-def _class_groups(missing: Iterable[Remote]) -> Iterator[set[str]]:
-    """SOP classes, as many as one association has room for."""
-    classes = sorted({item.sop_class for item in missing})
-    room = (MOST_CONTEXTS - 1) // _NEEDED_CONTEXTS
-    for start in range(0, len(classes), room):
-        yield set(classes[start : start + room])
+def _associations_for(missing: Iterable[Remote], outcome: Fetched) -> Iterator[tuple[list[Wanted], list[Remote]]]:
+    """What each association proposes, and the instances that it fetches: as many SOP classes as it has room for."""
+    classes: dict[str, list[Remote]] = {}
+    for item in missing:
+        classes.setdefault(item.sop_class, []).append(item)
+    if unnamed := classes.pop("", None):
+        outcome.failed += len(unnamed)
+        outcome.problems.append(f"the peer does not say the SOP class of {len(unnamed)} instances; try --move")
+    room = MOST_CONTEXTS - 1
+    wanted: list[Wanted] = []
+    items: list[Remote] = []
+    for sop_class, of_class in sorted(classes.items()):
+        contexts = _storage(sop_class, of_class)[:room]
+        if len(wanted) + len(contexts) > room:
+            yield wanted, items
+            wanted, items = [], []
+        wanted, items = [*wanted, *contexts], [*items, *of_class]
+    if items:
+        yield wanted, items
 
 
-def _storage(classes: Iterable[str]) -> Iterator[Wanted]:
-    """Each transfer syntax by itself, so that the peer can choose for each instance and need not convert."""
-    for sop_class in sorted(classes):
-        for syntax in (*NATIVE_SYNTAXES, *_COMPRESSED):
-            yield Wanted(abstract_syntax=sop_class, transfer_syntaxes=(syntax,), as_scp=True)
+def _storage(sop_class: str, items: Iterable[Remote]) -> list[Wanted]:
+    """Each transfer syntax by itself, so that the peer can choose for each instance and need not convert.
+
+    Those that the peer says it has, and any that there are where it does not say.
+    """
+    held: set[str] = set()
+    for item in items:
+        held |= item.syntaxes or STORAGE_SYNTAXES
+    syntaxes = (*NATIVE_SYNTAXES, *sorted(held.difference(NATIVE_SYNTAXES)))
+    return [Wanted(abstract_syntax=sop_class, transfer_syntaxes=(syntax,), as_scp=True) for syntax in syntaxes]
 
 
 def _identifiers(items: Sequence[Remote]) -> Iterator[dict[str, object]]:

@@ -144,14 +144,18 @@ def _context(
     """One context's answer: (what it would be, the result)."""
     syntax = str(item.abstract_syntax or "")
     proposed = [str(uid) for uid in item.transfer_syntax]
-    is_storage = syntax in STORAGE_CLASSES or (private_storage and is_private(syntax))
-    chosen = _storage_syntax(proposed) if is_storage else next((s for s in MESSAGE_SYNTAXES if s in proposed), None)
+    requestor_scu, requestor_scp = roles.get(syntax, (True, False))
+    private = private_storage or (requestor_scp and not requestor_scu)  # what is only sent has been stored somehow
+    is_storage = syntax in STORAGE_CLASSES or (private and is_private(syntax))
+    if is_storage:
+        chosen = _storage_syntax(proposed, private=private)
+    else:
+        chosen = next((uid for uid in MESSAGE_SYNTAXES if uid in proposed), None)
     result = ACCEPTED
     if not is_storage and syntax not in SERVICE_CLASSES:
         result = ABSTRACT_SYNTAX_NOT_SUPPORTED
     elif chosen is None:
         result = TRANSFER_SYNTAXES_NOT_SUPPORTED
-    requestor_scu, requestor_scp = roles.get(syntax, (True, False))
     return (
         Context(
             id=int(item.context_id or 0),
@@ -164,9 +168,9 @@ def _context(
     )
 
 
-def _storage_syntax(proposed: list[str]) -> str | None:
+def _storage_syntax(proposed: list[str], *, private: bool) -> str | None:
     """The requestor's first that can be kept; rather with explicit value representations than without."""
-    known = [uid for uid in proposed if uid in STORAGE_SYNTAXES]
+    known = [uid for uid in proposed if uid in STORAGE_SYNTAXES or (private and is_private(uid))]
     explicit, implicit = NATIVE_SYNTAXES
     if known and known[0] == implicit and explicit in known:
         return explicit

@@ -35,7 +35,7 @@ def no_audit(_event: AuditEvent) -> None:
 class Doors:
     """What the listener needs: the archive, this side's AE titles (the first is used for calling), rules and limits.
 
-    `private_storage`: presentation contexts with private SOP classes are taken for storage. `open_to_loopback`:
+    `private_storage`: private SOP classes and transfer syntaxes are taken for storage. `open_to_loopback`:
     programs on this machine need no rule. `calling_files`: for calls to partners whose connections are encrypted.
     """
 

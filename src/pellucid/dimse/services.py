@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pydicom.uid import (
-    AllTransferSyntaxes,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom._uid_dict import UID_dictionary
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.sop_class import _NON_PATIENT_OBJECT_CLASSES, _STORAGE_CLASSES
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -52,12 +48,19 @@ NATIVE_SYNTAXES = tuple(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian
 _REFERENCED = frozenset(f"1.2.840.10008.1.2.4.{last}" for last in (94, 95, 204, 205))
 """JPIP Referenced: such an object holds no pixels, only where they are; it is not archived."""
 
-STORAGE_SYNTAXES = frozenset(map(str, AllTransferSyntaxes)) - _REFERENCED
-"""Transfer syntaxes in which instances are received, and kept as they are."""
+_NO_FILES = frozenset({"1.2.840.10008.1.2.6.1", "1.2.840.10008.1.2.6.2", "1.2.840.10008.1.20"})
+"""MIME, XML and Papyrus: retired, and no data set in the encoding of PS3.5."""
+
+STORAGE_SYNTAXES = (
+    frozenset(str(uid) for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax")
+    - _REFERENCED
+    - _NO_FILES
+)
+"""Transfer syntaxes in which instances are received, and kept as they are; retired ones too."""
 
 _STANDARD_ROOT = "1.2.840.10008."
 
 
-def is_private(sop_class_uid: str) -> bool:
+def is_private(uid: str) -> bool:
     """Whether a UID is not one of the standard's."""
-    return not sop_class_uid.startswith(_STANDARD_ROOT)
+    return not uid.startswith(_STANDARD_ROOT)

@@ -36,8 +36,8 @@ class Settings(BaseSettings, AccessSettings):
     `derived_bytes`: how much of what was made from objects (frames in other transfer syntaxes, pictures) is kept.
     `dimse_port`: where DICOM associations are served (none: nowhere), at `dimse_host`; `aet`: AE titles, separated
     by commas; `dimse_processes`: that share the work (0: in the server's own); `dimse_associations`: at a time in
-    each; `dimse_private_storage`: private SOP classes are stored too. `dimse_certificate`, `dimse_key`,
-    `dimse_authorities`: PEM files for TLS; `dimse_require_certificate`: only partners with one are served.
+    each; `dimse_private_storage`: private SOP classes and transfer syntaxes are stored too. `dimse_certificate`,
+    `dimse_key`, `dimse_authorities`: PEM files for TLS; `dimse_require_certificate`: only partners with one are served.
     """
 
     model_config = SettingsConfigDict(
