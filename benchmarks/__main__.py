@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEER_PYTHON = ROOT / ".bench" / "venv" / "bin" / "python"
 RESULTS = HERE / "results.json"
-FAMILIES = ("xray", "mr", "nuclear", "archive", "archive_jpip")
+FAMILIES = ("xray", "mr", "nuclear", "archive", "archive_jpip", "start")
 WRITE = "--write"
 
 

@@ -42,12 +42,7 @@ class Server:
 
     def __enter__(self) -> Self:
         try:
-            with (self.folder / "log").open("wb") as log:
-                self._process = subprocess.Popen(
-                    self.command(), cwd=self.folder, env=ENVIRONMENT, stdout=log, stderr=subprocess.STDOUT
-                )
-            self._wait()
-            self._settle()
+            self.start()
         except BaseException:
             self.__exit__()
             raise
@@ -55,16 +50,40 @@ class Server:
 
     def __exit__(self, *_error: object) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        with (self.folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                self.command(), cwd=self.folder, env=self.environment(), stdout=log, stderr=subprocess.STDOUT
+            )
+        self._wait()
+        self._settle()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, and end it where it does not; its exit code."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        try:
+            return self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def said(self) -> str:
+        """What it has printed since its start."""
+        return (self.folder / "log").read_text()
+
+    def exited(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def command(self) -> list[str]:
         raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        return ENVIRONMENT
 
     def version(self) -> str:
         raise NotImplementedError

@@ -4,7 +4,6 @@ import os
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tests.archive.servers import bucket, bucket_server, cluster, new_database  # noqa: F401 (fixtures)
 from tests.pydicom_decoders import register
@@ -41,21 +40,7 @@ def program():
 
 @pytest.fixture(scope="session")
 def block_patient():
-    """A small patient for quick scans: a soft-tissue cylinder off the origin.
+    """A small patient for quick scans, with one insert off the middle."""
+    from tests.patients import block
 
-    Its insert ("grey_matter" in "white_matter") lies to the left, posterior and head of the centre, so that any
-    flip of an image is seen.
-    """
-    from pellucid.anatomy import Anatomy, brain
-    from pellucid.image import axial_affine
-
-    like = brain()
-    shape, spacing, centre = (24, 100, 90), (3.0, 2.0, 2.0), np.array([8.0, -12.0, 20.0])
-    affine = axial_affine(shape, spacing, centre)
-    points = affine[:3, :3] @ np.indices(shape).reshape(3, -1) + affine[:3, 3:] - centre[:, None]
-    x, y, z = points.reshape(3, *shape)
-    labels = np.zeros(shape, np.uint8)
-    names = [tissue.name for tissue in like.tissues]
-    labels[(x / 75) ** 2 + (y / 88) ** 2 <= 1] = names.index("white_matter")
-    labels[(x - 30) ** 2 + (y - 36) ** 2 + ((z - 12) / 1.2) ** 2 <= 17**2] = names.index("grey_matter")
-    return Anatomy(name="block", labels=labels, affine=affine, tissues=like.tissues, fiducials=(), study=like.study)
+    return block()

@@ -27,8 +27,8 @@ def planes(axes: Any, image: Image, position_lps_mm: tuple[float, float, float],
     array = image.array
     for axis, picture, aspect, letters in (
         (axes[0], array[k], dy / dx, "RLAP"),
-        (axes[1], array[::-1, j], dz / dx, "RLSI"),
-        (axes[2], array[::-1, :, i], dz / dy, "APSI"),
+        (axes[1], array[::-1, j], dz / dx, "RLHF"),
+        (axes[2], array[::-1, :, i], dz / dy, "APHF"),
     ):
         shown = axis.imshow(picture, cmap="gray_r", vmin=0, vmax=most, aspect=aspect)
         axis.set_xticks([])

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +115,49 @@ class Viewer:
         self.page.click(f"a.study-link:text-is('{name}')")
         self.drawn()
 
+    def show(self, series: str) -> None:
+        """Show a series of the study, by its description, in the active viewport."""
+        self.page.click(f".strip-button:has(.strip-text:text-is('{series}'))")
+        self.page.wait_for_selector(f"[data-text=series]:has-text('{series}')")
+        self.settled()
+
+    def fuse(self, series: str) -> None:
+        """Lay a series over the picture, chosen by a part of its name."""
+        option = self.page.locator(f"select[name=overlay] option:has-text('{series}')")
+        option.wait_for(state="attached")
+        self.page.select_option("select[name=overlay]", value=option.get_attribute("value"))
+        self.page.wait_for_selector("select[name=palette]")
+        self.settled()
+
+    def reconstruct(self, method: str, **values: str) -> None:
+        """Reconstruct the series that is shown again, from its raw-data panel, and wait for both side by side."""
+        before = self.page.locator(".strip-button").count()
+        if not self.page.locator(".raw-panel").count():
+            self.page.click("button:text-is('Raw data')")
+        self.page.select_option("select[name=method]", method)
+        for name, value in values.items():
+            control = self.page.locator(f".parameters [name={name}]")
+            if control.evaluate("control => control.tagName") == "SELECT":
+                control.select_option(value)
+            else:
+                control.fill(value)
+                control.press("Tab")
+        self.page.click("button:text-is('Reconstruct')")
+        self.page.wait_for_function(f"() => document.querySelectorAll('.strip-button').length > {before}")
+        self.page.wait_for_function("() => document.querySelectorAll('.viewport:not([data-drawn=\"0\"])').length === 2")
+        self.settled()
+
+    def compared(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The grey values of the two pictures side by side, which are of one size, slice, place and window."""
+        both = self.page.locator(".viewport")
+        assert both.count() == 2
+        for text in ("slice", "position", "window"):
+            left, right = (both.nth(n).locator(f"[data-text={text}]").inner_text() for n in (0, 1))
+            assert left == right, f"{text} differs"
+        left, right = (self.pixels(both.nth(n).locator("canvas"))[..., 0].astype(float) for n in (0, 1))
+        assert left.shape == right.shape
+        return left, right
+
     def drawn(self, plane: str | None = None) -> None:
         """Wait until viewports have drawn at least once."""
         which = f"[data-plane={plane}]" if plane else ""
@@ -161,7 +205,14 @@ _PNG = """async (canvas) => {
 
 
 @pytest.fixture
-def viewer(server: str, chromium, tmp_path: Path) -> Iterator[Viewer]:
+def viewer(server: str, chromium) -> Iterator[Viewer]:
+    """A fresh page of the server that all tests share."""
+    with viewer_of(server, chromium) as opened:
+        yield opened
+
+
+@contextmanager
+def viewer_of(server: str, chromium) -> Iterator[Viewer]:
     """A fresh page; a script error or a file of the viewer that does not load fails the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(WAIT_MS)

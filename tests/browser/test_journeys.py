@@ -49,11 +49,7 @@ def _fused(viewer, patient: str, ct: list[Path], pet: list[Path]) -> tuple[np.nd
     viewer.drawn("sagittal")
     plain = viewer.picture("axial")
     assert np.array_equal(plain[..., 0], plain[..., 2]), "a picture that is not fused has no colour"
-    option = viewer.page.locator("select[name=overlay] option:has-text('PT')")
-    option.wait_for(state="attached")
-    viewer.page.select_option("select[name=overlay]", value=option.get_attribute("value"))
-    viewer.page.wait_for_selector("select[name=palette]")
-    viewer.settled()
+    viewer.fuse("PT")
     for plane in ("axial", "coronal", "sagittal"):
         picture = viewer.picture(plane).astype(int)
         assert (picture[..., 0] - picture[..., 2] > 60).mean() > 0.01, f"no hot colours in {plane}"
@@ -76,9 +72,9 @@ def _hottest(picture: np.ndarray) -> tuple[float, float]:
 
 
 def _position(text: str) -> np.ndarray:
-    """LPS mm of a text like "L 63.9  A 17.1  I 786.5 mm"."""
-    parts = re.findall(r"([LRPASI]) ([\d.,]+)", text.splitlines()[-1])
-    return np.array([float(number.replace(",", "")) * (1 if letter in "LPS" else -1) for letter, number in parts])
+    """LPS mm of a text like "L 63.9  A 17.1  F 786.5 mm"."""
+    parts = re.findall(r"([LRPAHF]) ([\d.,]+)", text.splitlines()[-1])
+    return np.array([float(number.replace(",", "")) * (1 if letter in "LPH" else -1) for letter, number in parts])
 
 
 def _suv_at(files: list[Path], point: np.ndarray) -> float:
@@ -119,33 +115,14 @@ def test_reconstructing_again_shows_both_side_by_side(viewer, signal_file) -> No
     if not viewer.page.locator("a.study-link:text-is('Signal')").count():
         viewer.add(signal_file)
     viewer.read_study("Signal")
-    before = viewer.page.locator(".strip-button").count()
     viewer.page.keyboard.press("ArrowDown")
     viewer.page.click("button:text-is('Raw data')")
     viewer.page.wait_for_selector(".signal img")
     loaded = "() => [...document.querySelectorAll('.signal img')].every(i => i.complete && i.naturalWidth > 0)"
     viewer.page.wait_for_function(loaded)
-    viewer.page.select_option("select[name=method]", "fft")
-    viewer.page.fill("input[name=undersampling]", "3")
-    viewer.page.keyboard.press("Tab")
-    viewer.page.click("button:text-is('Reconstruct')")
-    viewer.page.wait_for_function(f"() => document.querySelectorAll('.strip-button').length > {before}")
-    viewer.page.wait_for_function("() => document.querySelectorAll('.viewport:not([data-drawn=\"0\"])').length === 2")
-    viewer.settled()
-    both = viewer.page.locator(".viewport")
-    assert both.count() == 2
-    for text in ("slice", "position", "window"):
-        left, right = (both.nth(n).locator(f"[data-text={text}]").inner_text() for n in (0, 1))
-        assert left == right, f"{text} differs"
-    left, right = (_shown(viewer, number) for number in (0, 1))
-    assert left.shape == right.shape
-    difference = np.abs(left - right)
-    assert 1 < difference.mean() < 60, "a third of the lines gives a similar, folded picture"
-
-
-def _shown(viewer, number: int) -> np.ndarray:
-    canvas = viewer.page.locator(".viewport").nth(number).locator("canvas")
-    return viewer.pixels(canvas)[..., 0].astype(float)
+    viewer.reconstruct("fft", undersampling="3")
+    left, right = viewer.compared()
+    assert 1 < np.abs(left - right).mean() < 60, "a third of the lines gives a similar, folded picture"
 
 
 def test_parameters_out_of_range_are_refused_on_the_spot(viewer, signal_file) -> None:
@@ -210,6 +187,44 @@ def test_the_first_page_is_small(viewer) -> None:
     viewer.page.wait_for_selector(".drop-zone")
     assert sizes
     assert sum(sizes) < 120_000
+
+
+BROKEN_WORDS = """elements => elements.flatMap(element => {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), found = [];
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        for (const word of node.data.matchAll(/[^\\s_=]+/g)) {
+            const range = document.createRange();
+            range.setStart(node, word.index);
+            range.setEnd(node, word.index + word[0].length);
+            if (range.getClientRects().length > 1) found.push(word[0]);
+        }
+    }
+    return found;
+})"""
+"""The words of elements that begin in one line and end in another."""
+
+
+def test_long_names_of_methods_break_between_their_words(viewer, tmp_path) -> None:
+    """In the corner of one of two viewports, beside the raw-data panel, and in the strip."""
+    files = write_series(marked("axial"), tmp_path, "Long names")
+    for file in files:
+        data = pydicom.dcmread(file)
+        data.SeriesDescription = "MR T2 sense (combination=root_sum_of_squares, undersampling=2)"
+        data.save_as(file)
+    viewer.open("/")
+    viewer.add(*files)
+    viewer.read_study("Long names")
+    viewer.page.click("button:text-is('Side by side')")
+    viewer.page.click("button:text-is('Raw data')")
+    for width in (1280, 900):
+        viewer.page.set_viewport_size({"width": width, "height": 800})
+        viewer.settled()
+        assert viewer.page.evaluate("document.documentElement.scrollWidth") <= width
+        texts = viewer.page.locator(".strip-text, [data-text=series], [data-text=position]")
+        assert texts.count() == 3
+        assert texts.evaluate_all(BROKEN_WORDS) == []
+        box = viewer.page.locator("[data-text=series]").bounding_box()
+        assert box["height"] > 30, "the name needs several lines"
 
 
 @pytest.mark.parametrize("width", [1024, 1600])

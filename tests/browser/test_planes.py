@@ -11,8 +11,8 @@ RIGHT = {"axial": (1, 0, 0), "coronal": (1, 0, 0), "sagittal": (0, 1, 0)}
 DOWN = {"axial": (0, 1, 0), "coronal": (0, 0, -1), "sagittal": (0, 0, -1)}
 LETTERS = {
     "axial": {"left": "R", "right": "L", "top": "A", "bottom": "P"},
-    "coronal": {"left": "R", "right": "L", "top": "S", "bottom": "I"},
-    "sagittal": {"left": "A", "right": "P", "top": "S", "bottom": "I"},
+    "coronal": {"left": "R", "right": "L", "top": "H", "bottom": "F"},
+    "sagittal": {"left": "A", "right": "P", "top": "H", "bottom": "F"},
 }
 AXIS = {"axial": 2, "coronal": 1, "sagittal": 0}
 MARGIN = 1.04
@@ -86,7 +86,7 @@ def _go_to(viewer, made: Marked, point: NDArray[np.float64]) -> None:
         viewer.settled()
     for plane, axis in AXIS.items():
         letter, distance, _unit = viewer.text("position", plane).split()[-3:]
-        shown = float(distance) * (1 if letter in "LPS" else -1)
+        shown = float(distance) * (1 if letter in "LPH" else -1)
         step = np.abs(made.affine[:3, :3]).sum(axis=1)[axis]
         assert abs(shown - point[axis]) <= step / 2 + 0.1, f"{plane} shows {shown} mm, marker at {point[axis]} mm"
 

@@ -10,13 +10,13 @@ describe("orientation", () => {
     expect(letters([-1, 0, 0])).toBe("R");
     expect(letters([0, 1, 0])).toBe("P");
     expect(letters([0, -1, 0])).toBe("A");
-    expect(letters([0, 0, 1])).toBe("S");
-    expect(letters([0, 0, -1])).toBe("I");
+    expect(letters([0, 0, 1])).toBe("H");
+    expect(letters([0, 0, -1])).toBe("F");
   });
 
   it("names oblique directions by size, leaving out what is hardly there", () => {
     expect(letters([0.5, -0.8, 0.05])).toBe("AL");
-    expect(letters([0.02, 0.02, -0.999])).toBe("I");
+    expect(letters([0.02, 0.02, -0.999])).toBe("F");
   });
 
   it("knows the planes by their normal", () => {

@@ -21,19 +21,23 @@ export const STANDARD: Readonly<Record<PlaneName, Orientation>> = {
 /** The direction away from the reader (DICOM's slice normal: row direction × column direction). */
 export const normalOf = (orientation: Orientation): Vec3 => cross(orientation.right, orientation.down);
 
-const LETTERS = [
+/** The patient's sides by axis, the positive direction first: left, posterior, head; right, anterior, feet (PS3.3 C.7.6.1.1.1). */
+const SIDES = [
   ["L", "R"],
   ["P", "A"],
-  ["S", "I"],
+  ["H", "F"],
 ] as const;
+
+/** The letter of the side on which a coordinate lies; 0 counts as positive. */
+export const sideOf = (axis: number, coordinate: number): string => SIDES[axis]![coordinate >= 0 ? 0 : 1];
 
 /** Components below this are too small to be named (about 5.7 degrees off an axis). */
 const NAMED = 0.1;
 
-/** The letters of a direction, largest component first: "L", "PH", … (after PS3.3 C.7.6.1.1.1, with S and I for head and feet). */
+/** The letters of a direction, largest component first: "L", "PH", …. */
 export function letters(direction: Vec3): string {
   return direction
-    .map((value, axis) => ({ size: Math.abs(value), letter: LETTERS[axis]![value >= 0 ? 0 : 1] }))
+    .map((value, axis) => ({ size: Math.abs(value), letter: sideOf(axis, value) }))
     .filter((part) => part.size > NAMED)
     .sort((a, b) => b.size - a.size)
     .map((part) => part.letter)

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { Tag } from "../ui";
+import { LongNames, Tag } from "../ui";
 import type { Room } from "./room";
 import { hasPictures, type RoomSeries } from "./room_series";
 
@@ -56,7 +56,9 @@ function StripEntry({ room, series, shown, active }: StripEntryProps) {
           <Tag>{summary.modality}</Tag>
           {pictures && <span class="soft">{summary.instances}</span>}
         </span>
-        <span class="strip-text">{summary.description || `Series ${summary.number}`}</span>
+        <span class="strip-text">
+          <LongNames>{summary.description || `Series ${summary.number}`}</LongNames>
+        </span>
       </button>
       {series.stacks.value.length > 1 && (
         <span class="strip-parts" role="group" aria-label={`Parts of ${series.title}`}>

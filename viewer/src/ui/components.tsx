@@ -1,4 +1,4 @@
-import type { ComponentChildren } from "preact";
+import { Fragment, type ComponentChildren } from "preact";
 import "./ui.css";
 
 interface ButtonProps {
@@ -61,6 +61,18 @@ export function ProgressBar({ fraction, label }: { fraction: number | undefined;
 export const NotForDiagnosis = () => <span class="badge">Not for diagnostic use</span>;
 
 export const Tag = ({ children }: { children: ComponentChildren }) => <span class="tag">{children}</span>;
+
+/** A text with names like root_sum_of_squares=2, which continue in the next line after "_" or "=", not within a word. */
+export const LongNames = ({ children }: { children: string }) => (
+  <>
+    {children.split(/(?<=[_=])/).map((part, index) => (
+      <Fragment key={index}>
+        {index > 0 && <wbr />}
+        {part}
+      </Fragment>
+    ))}
+  </>
+);
 
 interface SelectProps<T extends string> {
   readonly label: string;

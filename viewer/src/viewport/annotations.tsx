@@ -1,8 +1,9 @@
-import { dot, letters, negate, normalOf, planeName, scaleBar, toCanvas, type PlaneView, type Size } from "../geometry";
+import { dot, letters, negate, normalOf, planeName, scaleBar, sideOf, toCanvas, type PlaneView, type Size } from "../geometry";
 import { describe, format, readAt } from "../probe";
 import { overlayFor } from "../fusion";
 import type { PlaneName, Vec3 } from "../geometry";
 import type { Stack, Window } from "../series";
+import { LongNames } from "../ui";
 import type { Cell } from "../viewing";
 import { brightnessOf, digitsOf } from "../window_level";
 
@@ -20,7 +21,7 @@ export function OrientationLetters({ stack, view }: { stack: Stack; view: PlaneV
 }
 
 /**
- * Which plane, and where: "axial S 12.5 mm", "coronal A 3.0 mm", "sagittal L 0.0 mm"; its distance for oblique. Where
+ * Which plane, and where: "axial H 12.5 mm", "coronal A 3.0 mm", "sagittal L 0.0 mm"; its distance for oblique. Where
  * the position is assumed, the scanner's axes take the place of the patient's: "xy z 12.5 mm".
  */
 export function slicePosition(view: PlaneView, positionAssumed: boolean): string {
@@ -29,18 +30,12 @@ export function slicePosition(view: PlaneView, positionAssumed: boolean): string
   const axis = { sagittal: 0, coronal: 1, axial: 2 }[plane];
   const value = view.centre[axis]!;
   if (positionAssumed) return `${planeTitle(plane, true)} ${"xyz"[axis]} ${value.toFixed(1)} mm`;
-  return `${plane} ${SIDES[axis]![value >= 0 ? 0 : 1]} ${Math.abs(value).toFixed(1)} mm`;
+  return `${plane} ${sideOf(axis, value)} ${Math.abs(value).toFixed(1)} mm`;
 }
 
 /** A plane's name: the patient's, or by the scanner's axes where the position is assumed. */
 export const planeTitle = (plane: PlaneName, positionAssumed: boolean): string =>
   positionAssumed ? { axial: "xy", coronal: "xz", sagittal: "yz" }[plane] : plane;
-
-const SIDES = [
-  ["L", "R"],
-  ["P", "A"],
-  ["S", "I"],
-] as const;
 
 /** What "position assumed" means, for the pointer that rests on it. */
 const ASSUMED =
@@ -77,7 +72,9 @@ export function Corners({ cell, stack, view, patient, title }: CornersProps) {
     <>
       <div class="corner corner-tl">
         <div class="strong">{patient}</div>
-        <div data-text="series">{title}</div>
+        <div data-text="series">
+          <LongNames>{title}</LongNames>
+        </div>
         {overlay && <div class="overlay-note">+ {overlay.modality}</div>}
       </div>
       <div class="corner corner-tr">
@@ -120,7 +117,7 @@ export function Probe({ stack, point }: { stack: Stack; point: Vec3 | undefined 
 function positionText(point: Vec3, positionAssumed: boolean): string {
   const parts = point.map((value, axis) => {
     const shown = positionAssumed ? value : Math.abs(value);
-    return `${positionAssumed ? "xyz"[axis] : SIDES[axis]![value >= 0 ? 0 : 1]} ${format(Number(shown.toFixed(1)))}`;
+    return `${positionAssumed ? "xyz"[axis] : sideOf(axis, value)} ${format(Number(shown.toFixed(1)))}`;
   });
   return `${parts.join("  ")} mm`;
 }
