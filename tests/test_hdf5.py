@@ -87,4 +87,6 @@ def test_what_is_wrong_with_a_file_is_said_in_numbers(version, tmp_path):
     for content, words in cases:
         path.write_bytes(content)
         assert words in hdf5.problem(path, OSError())
-    assert "not those of the format" in hdf5.problem(path, KeyError("x"))
+        assert words in hdf5.problem(path, RuntimeError())
+    for error in (KeyError("x"), RecursionError()):
+        assert "not those of the format" in hdf5.problem(path, error)

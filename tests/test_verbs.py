@@ -301,5 +301,8 @@ def test_an_unforeseen_failure_of_a_reader_is_one_line_that_names_the_file(tmp_p
 
     monkeypatch.setattr(verbs, "_candidates", lambda file, head: [("Surprise", explode)])
     (tmp_path / "x.dat").write_bytes(b"something")
-    with pytest.raises(InvalidInputError, match=r"x\.dat.*Surprise.*by surprise"):
+    with pytest.raises(InvalidInputError) as refused:
         verbs.read(tmp_path / "x.dat")
+    reason = "cannot be read as Surprise: it does not hold what that format has (ZeroDivisionError)"
+    assert str(refused.value) == f"{tmp_path / 'x.dat'}: {reason}"
+    assert isinstance(refused.value.__cause__, ZeroDivisionError)

@@ -9,7 +9,7 @@ import json
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,9 @@ def read(path: Path) -> Acquisition:
             return _acquisition(file["acquisition"])
     except InvalidInputError as error:
         raise error if error.file else InvalidInputError(str(error), file=path) from error
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError, MemoryError) as error:
-        raise InvalidInputError(f"cannot be read as a Pellucid acquisition ({error})", file=path) from error
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, RuntimeError, MemoryError) as error:
+        reason = hdf5.problem(path, error)
+        raise InvalidInputError(f"cannot be read as a Pellucid acquisition: {reason}", file=path) from error
 
 
 def _put(group: h5py.Group, value: Any) -> None:
@@ -113,6 +114,9 @@ def _get(group: h5py.Group, cls: type) -> Any:
             values[name] = tuple(_get_part(part[str(index)], hints[name]) for index in range(length))
         else:
             values[name] = _get_part(part, hints[name])
+    for field in fields(cls):
+        if field.name not in values and field.default is MISSING and field.default_factory is MISSING:
+            raise InvalidInputError("is missing", field=field.name)
     return cls(**{name: _as_hinted(value, hints[name]) for name, value in values.items()})
 
 

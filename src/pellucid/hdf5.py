@@ -46,7 +46,8 @@ def described(item: Any) -> str:
 
 def problem(path: Path, error: Exception) -> str:
     """Why reading a file ended in `error`, in one line: damaged, cut off, or laid out otherwise than expected."""
-    if not isinstance(error, OSError):
+    # h5py raises RuntimeError where it walks through damaged links.
+    if not isinstance(error, (OSError, RuntimeError)) or isinstance(error, RecursionError):
         return "its groups, datasets and their kinds are not those of the format"
     with path.open("rb") as file:
         head = file.read(64)

@@ -237,8 +237,9 @@ def _read_raw(file: Path, head: bytes, found: _Found) -> bool:
         except InvalidInputError as error:
             failures.append((title, error))
         except (Exception, MemoryError) as error:  # noqa: BLE001 (a broken file must never end in a traceback)
-            reason = f"cannot be read as {title} ({type(error).__name__}: {error})"
+            reason = f"cannot be read as {title}: it does not hold what that format has ({type(error).__name__})"
             failures.append((title, InvalidInputError(reason, file=file)))
+            failures[-1][1].__cause__ = error
         else:
             return True
     if not failures:

@@ -1,6 +1,7 @@
 """Broken and unusual DICOM files and folders."""
 
 import shutil
+import struct
 import zipfile
 
 import numpy as np
@@ -65,7 +66,7 @@ dicom_change("no modality", "Modality: is missing", Modality=None)
 dicom_change("colour", "PhotometricInterpretation: is RGB: a colour picture", PhotometricInterpretation="RGB")
 dicom_change("palette", "is PALETTE COLOR: a colour picture", PhotometricInterpretation="PALETTE COLOR")
 dicom_change("a bomb", "65535 x 65535 values of 2 bytes need", Rows=65535, Columns=65535)
-dicom_change("17 bits", "PixelData", BitsAllocated=17)
+dicom_change("17 bits", "BitsAllocated: is 17; expected 1 or a multiple of 8 up to 64", BitsAllocated=17)
 dicom_change("many frames", "without functional groups", NumberOfFrames=5)
 dicom_change("frames without end", "PixelData", kind="map", Rows=5000)
 dicom_change("frames short of items", "PerFrameFunctionalGroupsSequence: has 1 items", kind="map", NumberOfFrames=9)
@@ -147,6 +148,68 @@ def _(folder):
         dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
 
     return dicom_file(folder, change)
+
+
+@case(
+    DICOM, "codestream outside of items", "PixelData: cannot be taken apart into 1 frames: its items are not those of"
+)
+def _(folder):
+    def change(dataset):
+        dataset.PixelData = encapsulate([RANDOM[:200]])
+        dataset["PixelData"].VR = "OB"
+        dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+
+    path = dicom_file(folder, change)
+    data = path.read_bytes()
+    place = data.rindex(b"\xfe\xff\x00\xe0")
+    path.write_bytes(data[:place] + b"\x01\x02\x03\x04" + data[place + 4 :])
+    return path
+
+
+@case(DICOM, "pixels of another kind", "PixelData: is not of its value representation, SV. Truncated file?")
+def _(folder):
+    path = dicom_file(folder)
+    data = path.read_bytes()
+    place = data.index(b"\xe0\x7f\x10\x00OW") + 4
+    path.write_bytes(data[:place] + b"SV" + data[place + 2 :])
+    return path
+
+
+@case(DICOM, "24 bits cut off", "PixelData: has 84 bytes; 1 x 6 x 7 values of 3 bytes need 126. Truncated file?")
+def _(folder):
+    def change(dataset):
+        dataset.BitsAllocated = dataset.BitsStored = 24
+        dataset.HighBit = 23
+
+    return dicom_file(folder, change)
+
+
+def mosaic_file(folder, csa):
+    """A mosaic of four tiles whose CSA header holds these bytes."""
+
+    def change(dataset):
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]
+        block = dataset.private_block(0x29, "SIEMENS CSA HEADER", create=True)
+        block.add_new(0x10, "OB", csa)
+
+    return dicom_file(folder, change, kind="mr_signal", shape=(1, 4, 4))
+
+
+CSA = "CSA Image Header Info: "
+
+
+@case(DICOM, "mosaic of noise", f"{CSA}is not a list of tags as Siemens writes it. Damaged, or changed when identities")
+def _(folder):
+    return mosaic_file(folder, b"SV10\4\3\2\1" + RANDOM[:512])
+
+
+@case(DICOM, "mosaic without places", f"{CSA}lacks NumberOfImagesInMosaic or SliceNormalVector")
+def _(folder):
+    name, item = b"NumberOfImagesInMosaic".ljust(64, b"\0"), b"four"
+    tag = name + struct.pack("<i4s3i", 1, b"LO\0\0", 0, 1, 77)
+    return mosaic_file(
+        folder, b"SV10\4\3\2\1" + struct.pack("<2I", 1, 77) + tag + struct.pack("<4i", 0, 4, 0, 0) + item
+    )
 
 
 @case(DICOM, "NaN in a map", "FloatPixelData: holds 42 values that are not finite")

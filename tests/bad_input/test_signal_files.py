@@ -27,10 +27,19 @@ def _(folder):
     return folder / "x.pellucid.h5"
 
 
-@case(SIGNAL, "cut off", "x.pellucid.h5: cannot be read as a Pellucid acquisition")
+@case(SIGNAL, "cut off", "x.pellucid.h5: cannot be read as a Pellucid acquisition: has ")
 def _(folder):
     path = signal_file(folder)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+@case(SIGNAL, "damaged", "some of them are damaged, or packed with a filter that is not installed")
+def _(folder):
+    path = signal_file(folder)
+    data = path.read_bytes()
+    place = data.index(b"TREE")
+    path.write_bytes(data[:place] + b"EERT" + data[place + 4 :])
     return path
 
 
@@ -44,7 +53,7 @@ def _(file):
     file.attrs["version"] = 99
 
 
-@signal_change("no samples", "x.pellucid.h5: cannot be read as a Pellucid acquisition")
+@signal_change("no samples", "x.pellucid.h5: samples: is missing")
 def _(file):
     del file["acquisition/samples"]
 
@@ -70,7 +79,10 @@ def _(file):
     file["acquisition"].attrs["class"] = "os:system"
 
 
-@signal_change("text for numbers", "x.pellucid.h5: ")
+@signal_change(
+    "text for numbers",
+    "cannot be read as a Pellucid acquisition: its groups, datasets and their kinds are not those of the format",
+)
 def _(file):
     del file["acquisition/samples"]
     file["acquisition/samples"] = "hello"

@@ -124,8 +124,11 @@ def test_what_cannot_be_read_says_why(tmp_path):
     cases = [
         ((good, ("sform", 0)), "sform_code: neither sform nor qform is set"),
         ((np.zeros((2, 2, 2, 2, 3), np.float32),), "more than four axes"),
-        ((np.zeros((2, 2, 2), np.complex64),), "voxels: are complex64"),
-        ((np.zeros((2, 2, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")]),), "expected one real number"),
+        ((np.zeros((2, 2, 2), np.complex64),), r"datatype: is 32 \(complex64\)"),
+        (
+            (np.zeros((2, 2, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")]),),
+            r"datatype: is 128 \(RGB\); expected one real",
+        ),
         ((np.full((2, 2, 2), np.nan, np.float32),), "voxels: hold 8 NaN"),
         ((good, ("affine", np.diag([0.0, 1, 1, 1]))), "expected an invertible matrix"),
     ]

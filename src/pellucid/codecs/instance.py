@@ -274,7 +274,7 @@ def _inflate(source: Source, start: int, limits: Limits, target: SpooledTemporar
             try:
                 data = inflater.decompress(piece, 1 << 24)
             except zlib.error as error:
-                raise InvalidInputError(f"cannot be inflated ({error}). Truncated file?") from error
+                raise InvalidInputError("cannot be inflated: its deflated data are damaged") from error
             total += len(data)
             if total > limits.instance_bytes:
                 raise InvalidInputError(f"inflates to more than {limits.instance_bytes} bytes")

@@ -22,8 +22,8 @@ def mosaic_frames(dataset: Dataset, file: str) -> list[Frame]:
     point against rows × columns. (Facts: the vendor's conformance statement; nibabel's DICOM notes.)
     """
     csa = _csa_image_header(dataset, file)
-    count, normal = _tag(csa, "NumberOfImagesInMosaic"), _tag(csa, "SliceNormalVector")
-    if len(count) != 1 or not 1 <= int(count[0]) <= 4096 or len(normal) != 3:
+    count, normal = _numbers(csa, "NumberOfImagesInMosaic"), _numbers(csa, "SliceNormalVector")
+    if len(count) != 1 or not 1 <= count[0] <= 4096 or len(normal) != 3:
         raise InvalidInputError(
             "lacks NumberOfImagesInMosaic or SliceNormalVector: the tiles cannot be placed",
             file=file,
@@ -37,7 +37,7 @@ def mosaic_frames(dataset: Dataset, file: str) -> list[Frame]:
             f"is {dataset.Rows} x {dataset.Columns}; not {grid} x {grid} equal tiles", file=file, field="Rows"
         )
     whole = plane(dataset, {}, 0, file)
-    slice_step = _slice_step(dataset, whole, np.array([float(v) for v in normal]), file)
+    slice_step = _slice_step(dataset, whole, np.array(normal), file)
     inset_rows = (dataset.Rows - rows) / 2 * whole.pixel_spacing[0] * whole.orientation[3:]
     inset_columns = (dataset.Columns - columns) / 2 * whole.pixel_spacing[1] * whole.orientation[:3]
     first = whole.position + inset_rows + inset_columns
@@ -68,8 +68,12 @@ def _csa_image_header(dataset: Dataset, file: str) -> dict[str, Any]:
 
     try:
         found = csareader.get_csa_header(dataset, "image")
-    except (csareader.CSAReadError, ValueError, KeyError, IndexError, TypeError, struct.error) as error:
-        raise InvalidInputError(f"cannot be read ({error})", file=file, field="CSA Image Header Info") from error
+    except (csareader.CSAReadError, AssertionError, ValueError, KeyError, IndexError, TypeError, struct.error) as error:
+        raise InvalidInputError(
+            "is not a list of tags as Siemens writes it. Damaged, or changed when identities were removed?",
+            file=file,
+            field="CSA Image Header Info",
+        ) from error
     if found is None:
         raise UnsupportedError(
             "is missing: without it the direction of the slices in this mosaic is unknown",
@@ -79,5 +83,9 @@ def _csa_image_header(dataset: Dataset, file: str) -> dict[str, Any]:
     return dict(found["tags"])
 
 
-def _tag(csa: dict[str, Any], name: str) -> list[Any]:
-    return list(csa.get(name, {}).get("items", []))
+def _numbers(csa: dict[str, Any], name: str) -> list[float]:
+    """The numbers of a tag, none where it is absent or holds anything else."""
+    try:
+        return [float(value) for value in csa.get(name, {}).get("items", [])]
+    except ValueError:
+        return []

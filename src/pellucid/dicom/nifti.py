@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.dicom.nifti_header import NIFTI_1, NIFTI_2, problem, quiet, require_data, require_header
 from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.image import Channel, Image, Provenance
 from pellucid.study import StudyContext
@@ -20,9 +18,6 @@ from pellucid.units import QUANTITIES, Quantity
 
 if TYPE_CHECKING:
     import nibabel
-
-_NIFTI_1, _NIFTI_2 = (b"\x5c\x01\0\0", b"\0\0\x01\x5c"), (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
-"""The first four bytes: the header's size, 348 or 540, in either byte order."""
 
 _COMMENT = 6
 """Extension code of a plain-text comment (NIfTI-1 header extensions)."""
@@ -41,7 +36,7 @@ def sniff(head: bytes, name: str) -> bool:
     lower = name.lower()
     if lower.endswith(".nii.gz"):
         return head[:2] == b"\x1f\x8b"
-    return lower.endswith(".nii") and head[:4] in (*_NIFTI_1, *_NIFTI_2)
+    return lower.endswith(".nii") and head[:4] in (*NIFTI_1, *NIFTI_2)
 
 
 def read_nifti(path: Path) -> Image:
@@ -140,87 +135,18 @@ def _loaded(path: Path) -> tuple[Any, NDArray[Any]]:
 
     problems = (OSError, ValueError, EOFError, KeyError, TypeError, OverflowError, zlib.error)
     try:
-        module, header = (nifti2, nifti2.Nifti2Header) if _is_nifti2(path) else (nifti1, nifti1.Nifti1Header)
-        _require_scaling(header, path)
-        with _quiet():
+        module = nifti2 if require_header(path) else nifti1
+        with quiet():
             image = module.load(path)
-        _require_data(image, path)
+        require_data(image, path)
         return image, np.asanyarray(image.dataobj)
     except InvalidInputError:
         raise
     except (*problems, ImageFileError, HeaderDataError, WrapStructError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InvalidInputError(f"cannot be read as NIfTI ({reason}). Truncated file?", file=path) from error
-
-
-def _open(path: Path) -> IO[bytes]:
-    """The file's content, unpacked."""
-    import gzip
-
-    return cast("IO[bytes]", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
-
-
-def _is_nifti2(path: Path) -> bool:
-    with _open(path) as file:
-        size = file.read(4)
-    if size not in (*_NIFTI_1, *_NIFTI_2):
-        raise InvalidInputError(
-            f"begins with {size!r}; expected a header size of 348 or 540. Is this NIfTI?", file=path, field="sizeof_hdr"
-        )
-    return size in _NIFTI_2
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep nibabel from printing what it corrects in a header."""
-
-    def nothing(_record: logging.LogRecord) -> bool:
-        return False
-
-    logger = logging.getLogger("nibabel.global")
-    logger.addFilter(nothing)
-    try:
-        yield
-    finally:
-        logger.removeFilter(nothing)
-
-
-def _require_data(image: Any, path: Path) -> None:
-    """The header must not ask for more than the file has (checked before memory is taken)."""
-    shape, header = image.shape, image.header
-    if len(shape) > 4 and any(length != 1 for length in shape[4:]):
-        raise UnsupportedError(f"is {shape}: more than four axes", file=path, field="dim")
-    if min(shape, default=0) < 1 or len(shape) < 2:
-        raise InvalidInputError(f"is {shape}; expected axes of at least 1 voxel", file=path, field="dim")
-    needed = int(np.prod([int(n) for n in shape])) * int(header.get_data_dtype().itemsize)
-    size = path.stat().st_size
-    compressed = path.name.lower().endswith(".gz")
-    most = size * 1100 if compressed else size - int(header.get_data_offset())  # deflate shrinks at most 1032 times
-    if needed > most:
-        raise InvalidInputError(
-            f"asks for {shape} voxels = {needed} bytes, but the file has {size}. Truncated file?",
-            file=path,
-            field="dim",
-        )
-
-
-def _require_scaling(header_class: Any, path: Path) -> None:
-    """Slope 0 (or NaN, as nibabel writes it) means unscaled; any other scaling must be finite.
-
-    Nibabel takes an infinite slope for none, and clears both fields of the header of the image that it loads.
-    """
-    with _open(path) as file, _quiet():
-        header = header_class.from_fileobj(file, check=False)
-    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
-    scaled = slope != 0 and not np.isnan(slope)
-    for field, value in (("scl_slope", slope), ("scl_inter", intercept)):
-        if scaled and not np.isfinite(value):
-            raise InvalidInputError(f"is {value}; expected a finite number", file=path, field=field)
+        raise InvalidInputError(problem(path, error), file=path) from error
 
 
 def _voxels(values: NDArray[Any], stored: np.dtype[Any], path: Path) -> NDArray[Any]:
-    if values.dtype.names or values.dtype.kind not in "iufb":
-        raise UnsupportedError(f"are {values.dtype}; expected one real number each", file=path, field="voxels")
     shape = (*values.shape, 1, 1)[:4] if values.ndim < 4 else values.shape[:4]
     values = values.reshape(shape[:3] if shape[3] == 1 else shape)
     wide = stored.itemsize > 4 or (stored.kind in "iu" and stored.itemsize == 4)

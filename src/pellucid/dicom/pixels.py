@@ -66,20 +66,29 @@ def _bytes(dataset: Dataset, keyword: str, file: str) -> bytes:
     try:
         value = dataset[keyword].value
     except DECODING_ERRORS as error:
-        raise InvalidInputError(f"cannot be read ({error}). Truncated file?", file=file, field=keyword) from error
+        raise InvalidInputError(
+            f"is not of its value representation, {dataset.get_item(keyword).VR}. Truncated file?",
+            file=file,
+            field=keyword,
+        ) from error
     return value if isinstance(value, bytes) else b""
 
 
 def _native(raw: bytes, shape: tuple[int, int, int], dtype: np.dtype[Any], file: str, keyword: str) -> NDArray[Any]:
-    count = int(np.prod(shape))
-    if len(raw) < count * dtype.itemsize:
+    _require_length(raw, shape, 8 * dtype.itemsize, file, keyword)
+    return np.frombuffer(raw, dtype, int(np.prod(shape))).reshape(shape)
+
+
+def _require_length(raw: bytes, shape: tuple[int, int, int], bits: int, file: str, keyword: str) -> None:
+    needed = (int(np.prod(shape)) * bits + 7) // 8
+    if len(raw) < needed:
+        size = f"{bits // 8} bytes" if bits % 8 == 0 else f"{bits} bit"
         raise InvalidInputError(
-            f"has {len(raw)} bytes; {shape[0]} x {shape[1]} x {shape[2]} values of {dtype.itemsize} bytes need "
-            f"{count * dtype.itemsize}. Truncated file?",
+            f"has {len(raw)} bytes; {shape[0]} x {shape[1]} x {shape[2]} values of {size} need {needed}. "
+            "Truncated file?",
             file=file,
             field=keyword,
         )
-    return np.frombuffer(raw, dtype, count).reshape(shape)
 
 
 def _only_stored_bits(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
@@ -138,9 +147,10 @@ def _coded(dataset: Dataset, frames: int, file: str) -> Iterator[bytes]:
     try:
         yield from generate_frames(dataset.PixelData, number_of_frames=frames)
     except DECODING_ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
         raise InvalidInputError(
-            f"cannot be taken apart into frames ({reason})", file=file, field="PixelData"
+            f"cannot be taken apart into {frames} frames: its items are not those of PS3.5, A.4. Truncated file?",
+            file=file,
+            field="PixelData",
         ) from error
 
 
@@ -150,13 +160,22 @@ def _undecodable(syntax: UID, file: str) -> UnsupportedError:
 
 
 def _by_pydicom(dataset: Dataset, shape: tuple[int, int, int], file: str) -> NDArray[Any]:
+    """Values that are not compressed, of uncommon size or stored big endian."""
     from pydicom.pixels.utils import pixel_array
 
+    bits = int(dataset.BitsAllocated)
+    if bits != 1 and (bits % 8 or not 8 <= bits <= 64):
+        raise InvalidInputError(f"is {bits}; expected 1 or a multiple of 8 up to 64", file=file, field="BitsAllocated")
+    _require_length(_bytes(dataset, "PixelData", file), shape, bits, file, "PixelData")
     try:
         values = pixel_array(dataset, raw=True)
     except DECODING_ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InvalidInputError(f"cannot be decoded ({reason})", file=file, field="PixelData") from error
+        raise InvalidInputError(
+            f"cannot be decoded as {shape[0]} x {shape[1]} x {shape[2]} values of {bits} bits. Do the "
+            "attributes of the pixels contradict each other?",
+            file=file,
+            field="PixelData",
+        ) from error
     return _shaped(values, shape, file)
 
 
