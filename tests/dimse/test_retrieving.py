@@ -3,17 +3,21 @@
 import io
 import socket
 import subprocess
+import sys
 import threading
 import time
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import ImplicitVRLittleEndian, RLELossless
 from pynetdicom import AE, build_role, evt
 from tests.archive.samples import CT_STORAGE, SECONDARY_CAPTURE, dataset, dicom, file_bytes, uid
 from tests.dimse.test_finding import identifier
+from tests.fuzz.watching import resident_mb
 
 from pellucid.access import Permission
+from pellucid.codecs import named, transcode_into
 from pellucid.dimse.partners import ApplicationEntity, Partners
 
 STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
@@ -211,6 +215,50 @@ def test_getscu_gets(run, filled, listener, tmp_path):
     )  # fmt: skip
     files = [pydicom.dcmread(path) for path in tmp_path.iterdir() if path.is_file()]
     assert sorted(f.SOPInstanceUID for f in files) == sorted([uid(1, 2, 1), *(uid(1, 1, n) for n in range(1, 5))])
+
+
+_LISTENER = """
+import sys
+from pathlib import Path
+from pellucid.archive import Archive
+from pellucid.dimse.listener import Listener, listening_socket
+from pellucid.dimse.service import Doors
+
+with Archive(Path(sys.argv[1])) as archive:
+    listener = Listener(Doors(archive=archive), listening_socket("127.0.0.1", 0)).start()
+    print(listener.port, flush=True)
+    sys.stdin.readline()
+    listener.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stored", ["explicit", "htj2k"])
+def test_what_is_converted_goes_through_a_file(associate, archive, tmp_path, stored):
+    """160 MB of frames for one that takes only Implicit VR, from a process whose memory is measured."""
+    pixels = np.zeros((300, 512, 512), np.uint16) + np.arange(300, dtype=np.uint16)[:, None, None]
+    with (tmp_path / "large.dcm").open("w+b") as file:
+        transcode_into(file, io.BytesIO(dicom(pixels=pixels)), named(stored))
+    archive.store(tmp_path / "large.dcm")
+    command = [sys.executable, "-c", _LISTENER, str(archive.folder)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    port = int(process.stdout.readline())
+    before = resident_mb(process.pid, "VmHWM")
+    got = []
+    association = associate(
+        STUDY_GET,
+        (CT_STORAGE, ImplicitVRLittleEndian),
+        port=port,
+        ext_neg=[build_role(CT_STORAGE, scp_role=True)],
+        handlers=[(evt.EVT_C_STORE, lambda event: got.append(event.dataset) or 0)],
+    )
+    *_, (final, _) = association.send_c_get(identifier("STUDY", StudyInstanceUID=uid(1)), STUDY_GET)
+    association.release()
+    grown = resident_mb(process.pid, "VmHWM") - before
+    process.communicate("", timeout=60)
+    assert final.Status == 0
+    assert got[0].PixelData == pixels.tobytes()
+    assert grown < 80
 
 
 def test_movescu_moves_to_itself(run, filled, listener, tmp_path):

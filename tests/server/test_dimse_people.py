@@ -25,7 +25,7 @@ def served(tmp_path, request):
     platform.keeper.projects.add_rule(ProjectRule(name="r", match={"SourceAE": "CT9"}, project="from ct9"))
     add(platform, "ann", "technologist", projects=["theirs"])
     add(platform, "eve", "technologist", projects=["others"])
-    with dimse(settings, platform) as where:
+    with dimse(settings, platform, "http://127.0.0.1:1") as where:
         yield platform, int(where.rpartition(":")[2])
     platform.close()
 

@@ -1,5 +1,6 @@
 """Arguments before environment before file before defaults."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,21 @@ def test_order(folder, monkeypatch):
     assert (settings.data, settings.port, settings.host) == (Path("from-argument"), 1002, "localhost")
 
 
-@pytest.mark.parametrize("wrong", [{"port": 70000}, {"port": -1}, {"upload_bytes": 0}, {"job_workers": 0}])
+def test_where_others_reach_it(folder):
+    pem = folder / "certificate.pem"
+    for given, expected in (
+        ({}, "http://127.0.0.1:99"),
+        ({"host": "::1"}, "http://[::1]:99"),
+        ({"host": "0.0.0.0", "names": ("pacs.example",), "tls_certificate": pem}, "https://pacs.example:99"),
+        ({"host": "0.0.0.0"}, f"http://{socket.getfqdn()}:99"),
+        ({"web_address": "https://pacs.example/imaging/"}, "https://pacs.example/imaging"),
+    ):
+        assert Settings(**given).reached_at(99) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"web_address": "pacs.example"}, {"port": 70000}, {"port": -1}, {"upload_bytes": 0}, {"job_workers": 0}]
+)
 def test_impossible_values(wrong):
     (name,) = wrong
     with pytest.raises(InvalidInputError, match=f"setting {name}: is ") as refused:

@@ -7,6 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
+from urllib.parse import urljoin
 
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 
 from pellucid.access import Permission
 from pellucid.archive import InstanceRecord, View
+from pellucid.archive.referenced import JPIP, can_be_referenced, referenced
 from pellucid.codecs.syntaxes import SYNTAXES, syntax_of
 from pellucid.dicom.pixel_data_provider import REFERENCED
 from pellucid.dicomweb.accept import ANY, MediaRange, not_acceptable
@@ -21,7 +23,6 @@ from pellucid.dicomweb.answering import base_of, ranges_of
 from pellucid.dicomweb.context import Context
 from pellucid.dicomweb.multipart import Part
 from pellucid.dicomweb.problems import RequestError
-from pellucid.dicomweb.referenced import can_be_referenced, referenced
 from pellucid.dicomweb.related import related
 from pellucid.dicomweb.representation import Body, entity_tag, http_date, respond
 from pellucid.dicomweb.resource import DICOM, INSTANCE, MULTIPART, SERIES, STUDY, Answer, Resource
@@ -75,7 +76,7 @@ def instance(view: View, record: InstanceRecord, syntax: str, base: str) -> Body
 def _bytes(view: View, record: InstanceRecord, syntax: str, base: str) -> tuple[int, Callable[[int, int], bytes]]:
     """Size, and a function that reads a part; what is large is never in memory as a whole."""
     if syntax in REFERENCED:
-        file = referenced(view, record, syntax, base)
+        file = referenced(view, record, syntax, urljoin(base, JPIP))
         return len(file), lambda start, length: file[start : start + length]
     if syntax != record.transfer_syntax_uid:
         made = _Transcoded(view, record, syntax)

@@ -16,6 +16,7 @@ from pellucid.dimse.services import (
     FIND_CLASSES,
     MESSAGE_SYNTAXES,
     MODALITY_WORKLIST,
+    REFERENCED_SYNTAXES,
     SERVICE_CLASSES,
     STORAGE_CLASSES,
     STORAGE_COMMITMENT,
@@ -97,7 +98,10 @@ def _negotiation() -> str:
         "User identity: user name, and user name with passcode, where the site has accounts; a positive response is "
         "given on request. Other kinds are ignored.\n\n"
         "Where one presentation context proposes several transfer syntaxes for storage, the first that can be kept is "
-        "accepted, but Explicit VR Little Endian rather than Implicit."
+        "accepted, but Explicit VR Little Endian rather than Implicit.\n\n"
+        f"As user of storage (C-MOVE, C-GET) also {_names(REFERENCED_SYNTAXES)}, for a partner that accepts no transfer "
+        "syntax in which it would get the pixels themselves. Pixel Data Provider URL (0028,7FE0) is answered at IMAGE "
+        "level."
     )
 
 

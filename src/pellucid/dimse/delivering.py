@@ -16,7 +16,6 @@ from pellucid.dimse.data_set import Attributes, encode
 from pellucid.dimse.deliveries import Deliveries, Delivery
 from pellucid.dimse.depositing import to_folder, to_web
 from pellucid.dimse.requestor import Peer, Wanted, associated, context_for
-from pellucid.dimse.retrieve_service import content_of
 from pellucid.dimse.routing import AE, FOLDER
 from pellucid.dimse.sending import contexts_needed, is_warning, send
 from pellucid.dimse.service import SUCCESS, Doors, log
@@ -130,7 +129,7 @@ def _store_at(doors: Doors, peer: Peer, records: dict[int, InstanceRecord]) -> d
         try:
             with associated(peer, group, limits=doors.limits) as association:
                 for number, record in chosen.items():
-                    status, comment = send(association, record, content_of(doors.archive, record))
+                    status, comment = send(association, record, doors.content(doors.archive, record))
                     failed = status != SUCCESS and not is_warning(status)
                     results[number] = f"status {status:04X} {comment}".strip() if failed else ""
         except PellucidError as error:

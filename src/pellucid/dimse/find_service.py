@@ -8,6 +8,7 @@ from dataclasses import replace
 from pellucid.access import Permission
 from pellucid.dimse.data_set import Attributes, decode, encode
 from pellucid.dimse.messages import Message
+from pellucid.dimse.pixel_providers import with_provider_urls
 from pellucid.dimse.query_keys import Keys, QueryError, keys_of
 from pellucid.dimse.searching import search
 from pellucid.dimse.service import CANCELLED, PENDING, PENDING_UNSUPPORTED_KEYS, SUCCESS, Session
@@ -24,7 +25,7 @@ def serve_find(session: Session, message: Message) -> None:
     try:
         keys = requested_keys(session, message)
         session.note("Query", "E", detail={"level": keys.level, "keys": " ".join(sorted(keys.returned))})
-        answer_all(session, message, search(session.view, keys), keys)
+        answer_all(session, message, with_provider_urls(session, search(session.view, keys), keys), keys)
     except QueryError as error:
         session.answer(message, MISMATCH, str(error))
     except InvalidInputError as error:

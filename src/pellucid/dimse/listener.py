@@ -180,7 +180,9 @@ class Listener:
             connection.write(negotiation.rejecting(*refusal.args))
             connection.close_after_partner(_POLL_S)
             return None
-        agreed, answers = negotiation.negotiate(proposal, private_storage=self._doors.private_storage)
+        agreed, answers = negotiation.negotiate(
+            proposal, private_storage=self._doors.private_storage, by_reference=bool(self._doors.jpip)
+        )
         connection.write(
             negotiation.accepting(proposal, agreed, answers, pdu_bytes=limits.pdu_bytes, server_response=response)
         )

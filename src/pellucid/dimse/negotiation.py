@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from pellucid.dimse.services import (
     EXTENDED_CLASSES,
     MESSAGE_SYNTAXES,
     NATIVE_SYNTAXES,
+    REFERENCED_SYNTAXES,
     SERVICE_CLASSES,
     STORAGE_CLASSES,
     STORAGE_COMMITMENT,
@@ -76,9 +77,17 @@ def proposal_of(pdu: A_ASSOCIATE_RQ) -> Proposal:
     )
 
 
-def negotiate(proposal: Proposal, *, private_storage: bool) -> tuple[Negotiated, list[tuple[Context, int]]]:
-    """What both agree on, and each proposed context with its result."""
-    answers = [_context(item, proposal.roles, private_storage=private_storage) for item in proposal.contexts]
+def negotiate(
+    proposal: Proposal, *, private_storage: bool, by_reference: bool = False
+) -> tuple[Negotiated, list[tuple[Context, int]]]:
+    """What both agree on, and each proposed context with its result.
+
+    `by_reference`: instances can be sent without their pixels, in the JPIP Referenced transfer syntaxes.
+    """
+    answers = [
+        _context(item, proposal.roles, private_storage=private_storage, by_reference=by_reference)
+        for item in proposal.contexts
+    ]
     accepted = {context.id: context for context, result in answers if result == ACCEPTED}
     agreed = Negotiated(
         calling_title=proposal.calling_title,
@@ -139,7 +148,7 @@ def about_this_side(pdu_bytes: int) -> list[Any]:
 
 
 def _context(
-    item: PresentationContext, roles: Mapping[str, tuple[bool, bool]], *, private_storage: bool
+    item: PresentationContext, roles: Mapping[str, tuple[bool, bool]], *, private_storage: bool, by_reference: bool
 ) -> tuple[Context, int]:
     """One context's answer: (what it would be, the result)."""
     syntax = str(item.abstract_syntax or "")
@@ -148,7 +157,8 @@ def _context(
     private = private_storage or (requestor_scp and not requestor_scu)  # what is only sent has been stored somehow
     is_storage = syntax in STORAGE_CLASSES or (private and is_private(syntax))
     if is_storage:
-        chosen = _storage_syntax(proposed, private=private)
+        sent_only = REFERENCED_SYNTAXES if by_reference and requestor_scp else ()
+        chosen = _storage_syntax(proposed, private=private, sent_only=sent_only)
     else:
         chosen = next((uid for uid in MESSAGE_SYNTAXES if uid in proposed), None)
     result = ACCEPTED
@@ -162,15 +172,15 @@ def _context(
             abstract_syntax=syntax,
             transfer_syntax=chosen or (proposed[0] if proposed else MESSAGE_SYNTAXES[0]),
             as_scu=(is_storage or syntax == STORAGE_COMMITMENT) and requestor_scp,
-            as_scp=requestor_scu,
+            as_scp=requestor_scu and chosen not in REFERENCED_SYNTAXES,
         ),
         result,
     )
 
 
-def _storage_syntax(proposed: list[str], *, private: bool) -> str | None:
-    """The requestor's first that can be kept; rather with explicit value representations than without."""
-    known = [uid for uid in proposed if uid in STORAGE_SYNTAXES or (private and is_private(uid))]
+def _storage_syntax(proposed: list[str], *, private: bool, sent_only: Collection[str]) -> str | None:
+    """The requestor's first that can be kept, or sent; rather with explicit value representations than without."""
+    known = [uid for uid in proposed if uid in STORAGE_SYNTAXES or uid in sent_only or (private and is_private(uid))]
     explicit, implicit = NATIVE_SYNTAXES
     if known and known[0] == implicit and explicit in known:
         return explicit

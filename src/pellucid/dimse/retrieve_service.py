@@ -16,14 +16,13 @@ from pellucid.dimse.problems import AssociationEndedError, NetworkError
 from pellucid.dimse.query_keys import Keys, QueryError, keys_of
 from pellucid.dimse.requestor import associate
 from pellucid.dimse.searching import search
-from pellucid.dimse.sending import Content, contexts_needed, is_warning, send
+from pellucid.dimse.sending import contexts_needed, is_warning, send
 from pellucid.dimse.service import CANCELLED, PENDING, SUCCESS, Session, log
 from pellucid.errors import InvalidInputError
 
 UNKNOWN_DESTINATION, MISMATCH, UNABLE = 0xA801, 0xA900, 0xC000
 NOTHING_SENT, SOME_FAILED = 0xA702, 0xB000
 _FAILED_LIST = "00080058"
-_IN_MEMORY = 32 << 20
 
 
 def serve_get(session: Session, message: Message) -> None:
@@ -35,7 +34,7 @@ def serve_get(session: Session, message: Message) -> None:
     for record in records:
         if work.is_cancelled():
             return
-        work.note(record, *_send(session.association, record, session.view))
+        work.note(record, *_send(session, session.association, record))
         work.report()
     work.finish()
 
@@ -83,7 +82,7 @@ class _Outbound:
             return NOTHING_SENT, self._unreachable
         try:
             association = self._for(record, records)
-            return _send(association, record, self._session.view, originator)
+            return _send(self._session, association, record, originator)
         except NetworkError as error:
             self._unreachable = str(error)
         except InvalidInputError as error:  # its text names files here, which is not for partners
@@ -100,7 +99,9 @@ class _Outbound:
 
     def _for(self, record: InstanceRecord, records: list[InstanceRecord]) -> Association:
         if not self._groups:
-            self._groups = contexts_needed(records)
+            jpip = self._session.doors.jpip
+            pictures = {one.sop_class_uid for one in records if jpip and one.pixel_tag}
+            self._groups = contexts_needed(records, by_reference=pictures)
         group = next(g for g in self._groups if any(w.abstract_syntax == record.sop_class_uid for w in g))
         proposed = {wanted.abstract_syntax for wanted in group}
         if self._association is None or record.sop_class_uid not in self._proposed:
@@ -187,23 +188,17 @@ class _SubOperations:
 
 
 def _send(
-    association: Association, record: InstanceRecord, view: View, originator: tuple[str, int] | None = None
+    session: Session, association: Association, record: InstanceRecord, originator: tuple[str, int] | None = None
 ) -> tuple[int, str]:
     try:
-        return send(association, record, content_of(view, record), originator=originator)
+        content = session.doors.content(session.view, record)
+        return send(association, record, content, originator=originator)
     except ObjectDamagedError as error:
         return UNABLE, str(error)
     except AssociationEndedError:
         raise
     except NetworkError as error:
         return UNABLE, str(error)
-
-
-def content_of(view: View, record: InstanceRecord) -> Content:
-    """A stored instance, in memory where it is not large."""
-    if record.object_size <= _IN_MEMORY:
-        return Content(data=view.fetch(record))
-    return Content(data=view.objects.path(record.object_sha256))
 
 
 def _requested(session: Session, message: Message) -> list[InstanceRecord] | None:

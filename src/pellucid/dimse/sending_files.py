@@ -11,10 +11,11 @@ from pydicom.filereader import read_file_meta_info
 from pellucid.archive.dicom_json import UNREADABLE
 from pellucid.archive.metadata import quiet_pydicom
 from pellucid.dimse.clients import find
+from pellucid.dimse.content import Content
 from pellucid.dimse.data_set import text
 from pellucid.dimse.problems import AssociationEndedError
 from pellucid.dimse.requestor import Peer, associated
-from pellucid.dimse.sending import Content, contexts_needed, is_warning, send
+from pellucid.dimse.sending import contexts_needed, is_warning, send
 from pellucid.dimse.service import SUCCESS
 from pellucid.errors import InvalidInputError
 from pellucid.progress import Progress, no_progress
@@ -100,7 +101,7 @@ def send_files(
             for file in wanted:
                 if file.sop_class_uid not in classes:
                     continue
-                status, comment = send(association, file, Content(data=file.path))
+                status, comment = send(association, file, Content.of_file(file.path))
                 if status == SUCCESS or is_warning(status):
                     outcome.sent.append(file)
                     if state is not None:

@@ -41,7 +41,8 @@ class DimseSettings:
 
     `processes`: 0 serves in threads of this process; more serve in processes of their own, which share the work.
     `prepare` is called at the start of each such process. `tls`: with a certificate every connection to the listener is
-    encrypted; for calls its authorities are trusted, besides the system's.
+    encrypted; for calls its authorities are trusted, besides the system's. `jpip`: the address of the service that
+    provides pixels (empty: none).
     `audit`, `authenticate` make the doors to trail and accounts from an archive, in whichever process.
     """
 
@@ -50,6 +51,7 @@ class DimseSettings:
     titles: tuple[str, ...] = ("PELLUCID",)
     processes: int = 1
     private_storage: bool = False
+    jpip: str = ""
     tls: TlsFiles = field(default_factory=TlsFiles)
     limits: NetworkLimits = field(default_factory=NetworkLimits)
     audit: Callable[[Archive], AuditSink] | None = None
@@ -80,6 +82,7 @@ class DimseSettings:
             private_storage=self.private_storage,
             open_to_loopback=self.is_for_this_machine,
             calling_files=self.tls,
+            jpip=self.jpip,
         )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pellucid.access import AuditEvent, AuditSink, Caller, Outcome, Permission
-from pellucid.archive import Archive, View
+from pellucid.archive import Archive, InstanceRecord, View
 from pellucid.dimse.association import Association
+from pellucid.dimse.content import Content
 from pellucid.dimse.limits import NetworkLimits
 from pellucid.dimse.messages import Message
 from pellucid.dimse.partners import ApplicationEntity, Partners
@@ -37,6 +38,7 @@ class Doors:
 
     `private_storage`: private SOP classes and transfer syntaxes are taken for storage. `open_to_loopback`:
     programs on this machine need no rule. `calling_files`: for calls to partners whose connections are encrypted.
+    `jpip`: the address of the service that provides pixels to partners that ask for them by JPIP (empty: none).
     """
 
     archive: Archive
@@ -47,6 +49,7 @@ class Doors:
     private_storage: bool = False
     open_to_loopback: bool = True
     calling_files: TlsFiles = field(default_factory=TlsFiles)
+    jpip: str = ""
 
     def peer(self, entity: ApplicationEntity) -> Peer:
         """How that application is called from here; raises `InvalidInputError` where its TLS needs unfit files."""
@@ -57,6 +60,10 @@ class Doors:
             calling_title=self.titles[0],
             tls=self.calling_files.for_calling() if entity.tls else None,
         )
+
+    def content(self, view: View, record: InstanceRecord) -> Content:
+        """What is sent of a stored instance."""
+        return Content.of_record(view, record, folder=self.archive.incoming, jpip=self.jpip)
 
     @property
     def partners(self) -> Partners:

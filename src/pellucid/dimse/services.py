@@ -45,17 +45,15 @@ MESSAGE_SYNTAXES = tuple(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndia
 NATIVE_SYNTAXES = tuple(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian)))
 """What any application can read, the preferred first."""
 
-_REFERENCED = frozenset(f"1.2.840.10008.1.2.4.{last}" for last in (94, 95, 204, 205))
-"""JPIP Referenced: such an object holds no pixels, only where they are; it is not archived."""
+REFERENCED_SYNTAXES = tuple(f"1.2.840.10008.1.2.4.{last}" for last in (94, 95, 204, 205))
+"""JPIP Referenced: such an object holds no pixels, only where they are; it is sent, and not archived."""
 
 _NO_FILES = frozenset({"1.2.840.10008.1.2.6.1", "1.2.840.10008.1.2.6.2", "1.2.840.10008.1.20"})
 """MIME, XML and Papyrus: retired, and no data set in the encoding of PS3.5."""
 
-STORAGE_SYNTAXES = (
-    frozenset(str(uid) for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax")
-    - _REFERENCED
-    - _NO_FILES
-)
+STORAGE_SYNTAXES = frozenset(
+    str(uid) for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax"
+) - _NO_FILES.union(REFERENCED_SYNTAXES)
 """Transfer syntaxes in which instances are received, and kept as they are; retired ones too."""
 
 _STANDARD_ROOT = "1.2.840.10008."

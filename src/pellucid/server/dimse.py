@@ -13,8 +13,12 @@ from pellucid.server.settings import Settings
 
 
 @contextmanager
-def dimse(settings: Settings, platform: Platform) -> Iterator[str]:
-    """Serve DICOM associations where a port is set, and deliver what is queued; yields where, as text."""
+def dimse(settings: Settings, platform: Platform, web_address: str) -> Iterator[str]:
+    """Serve DICOM associations where a port is set, and deliver what is queued; yields where, as text.
+
+    `web_address`: where partners reach the HTTP server, which provides pixels by JPIP.
+    """
+    from pellucid.archive.referenced import JPIP
     from pellucid.dimse.limits import NetworkLimits
     from pellucid.dimse.server import DimseServer, DimseSettings, start_deliveries
     from pellucid.dimse.tls import TlsFiles
@@ -25,6 +29,7 @@ def dimse(settings: Settings, platform: Platform) -> Iterator[str]:
         titles=tuple(title.strip() for title in settings.aet.split(",")),
         processes=settings.dimse_processes,
         private_storage=settings.dimse_private_storage,
+        jpip=web_address + JPIP,
         limits=NetworkLimits(instance_bytes=settings.instance_bytes, associations=settings.dimse_associations),
         tls=TlsFiles(
             certificate=settings.dimse_certificate,

@@ -46,7 +46,7 @@ def serve(settings: Settings, *, platform: Platform | None = None, ready: Callab
         try:
             require_logins(settings, opened.keeper)
             server = uvicorn.Server(_configured(settings, create_app(settings, platform=opened), tls))
-            with dimse(settings, opened) as partner:
+            with dimse(settings, opened, settings.reached_at(listener.getsockname()[1])) as partner:
                 ready(address + (f", DICOM {partner}" if partner else ""))
                 _stopping_jobs_first(server, opened).run(sockets=[listener])
         except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Annotated, Any
@@ -26,7 +27,8 @@ class Settings(BaseSettings, AccessSettings):
     `data`: folder of the archive; everything the server writes is in it. `database`: a PostgreSQL URL for the index
     (none: SQLite in the folder). `objects`: s3://bucket/prefix for the objects (none: the folder); `copies_bytes`:
     how much of what lies in a bucket is kept in the folder too. `policies`: of storing (`archive.Policies`).
-    `host`, `port`: where it listens.
+    `host`, `port`: where it listens; `web_address`: where others reach it (https://pacs.example; none: made from host,
+    `names` and port), for addresses given to them.
     `upload_bytes`: largest upload, and what a zip file may expand to [byte]; `upload_files`: most files of one
     upload, those in zip files counted. `instance_bytes`: largest DICOM file [byte]. `job_workers`: long jobs
     at the same time. `job_history`: ended jobs that are remembered. `minimum_free_bytes`: with less room left for
@@ -51,6 +53,7 @@ class Settings(BaseSettings, AccessSettings):
     policies: Policies = Policies()
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8470
+    web_address: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
     upload_bytes: Bytes = 16 << 30
     upload_files: Annotated[int, Field(gt=0)] = 20_000
     instance_bytes: Bytes = 4 << 30
@@ -72,6 +75,14 @@ class Settings(BaseSettings, AccessSettings):
     dimse_key: Path | None = None
     dimse_authorities: Path | None = None
     dimse_require_certificate: bool = False
+
+    def reached_at(self, port: int) -> str:
+        """The address that others reach the server at; `port`: the one that it listens on."""
+        if self.web_address:
+            return self.web_address.rstrip("/")
+        everywhere = self.host in ("0.0.0.0", "::")  # noqa: S104 (compared, not listened on)
+        host = self.names[0] if self.names else socket.getfqdn() if everywhere else self.host
+        return f"{'https' if self.tls_certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def places(self) -> Places:
         """Where the archive keeps its index and its objects."""
