@@ -68,8 +68,8 @@ def page(rows: list[tuple[Check, str, str]]) -> str:
 
 def positivity() -> str:
     """What the constraint of non-negativity is worth, in CT and PET, when data run short."""
-    from validation.nuclear.positivity import table
-    from validation.xray import positivity_table
+    from validation.nuclear import positivity as nuclear
+    from validation.xray import positivity as xray
 
     lines = [
         "",
@@ -78,11 +78,11 @@ def positivity() -> str:
         "| what | data kept | error without x >= 0 | with | ratio |",
         "|---|---|---|---|---|",
     ]
-    for row in positivity_table():
+    for row in xray.table():
         name = "CT, total variation, RMSE [1/cm]"
         cells = (f"1/{row['keep_every']:g} of the views", row["without"], row["with"])
         lines.append(_positivity_row(name, *cells))
-    for item in table():
+    for item in nuclear.table():
         name = "PET, weighted least squares, relative error"
         part = f"1/{1 / item.fraction:g} of the {item.what}" if item.fraction < 1 else f"all {item.what}"
         lines.append(_positivity_row(name, part, item.unconstrained, item.constrained))

@@ -139,7 +139,7 @@ def cgls_error() -> float:
 
 
 @check(
-    "Total variation denoising of 9 x 10, anisotropic, largest difference",
+    "Total variation denoising of 9 x 10, anisotropic voxel spacing (2 x 1), largest difference",
     against="known truth",
     high=1e-5,
     reason="plain projected gradients with dense matrices: after 4000 iterations both are that close",
