@@ -110,6 +110,18 @@ class Viewer:
         """Give files to the study list."""
         self.page.set_input_files("input[data-input=files]", [str(file) for file in files])
 
+    def drop(self, *paths: Path, onto: str = ".drop-zone") -> None:
+        """Drag files and folders over an element and drop them there, as from a file manager."""
+        box = self.page.locator(onto).bounding_box()
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        data = {"items": [], "files": [str(path.resolve()) for path in paths], "dragOperationsMask": 1}
+        browser = self.page.context.new_cdp_session(self.page)
+        for what in ("dragEnter", "dragOver", "drop"):
+            browser.send("Input.dispatchDragEvent", {"type": what, **place, "data": data})
+            if what == "dragOver":
+                self.page.wait_for_selector(".drop-over")
+        browser.detach()
+
     def read_study(self, name: str) -> None:
         """Open a patient's study from the list and wait for its first picture."""
         self.page.click(f"a.study-link:text-is('{name}')")
