@@ -231,7 +231,7 @@ from tests.archive.samples import dicom
 
 with Archive(Path(sys.argv[1])) as archive:
     archive.on_store.append(route_new_instances)
-    Deliverer(Doors(archive=archive)).start()
+    Deliverer(Doors(archive=archive), lease_s=5).start()
     for number in range(1, 1000):
         archive.store(dicom(1, 1, number))
         print(number, flush=True)

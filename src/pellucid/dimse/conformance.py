@@ -99,9 +99,9 @@ def _negotiation() -> str:
         "given on request. Other kinds are ignored.\n\n"
         "Where one presentation context proposes several transfer syntaxes for storage, the first that can be kept is "
         "accepted, but Explicit VR Little Endian rather than Implicit.\n\n"
-        f"As user of storage (C-MOVE, C-GET) also {_names(REFERENCED_SYNTAXES)}, for a partner that accepts no transfer "
-        "syntax in which it would get the pixels themselves. Pixel Data Provider URL (0028,7FE0) is answered at IMAGE "
-        "level."
+        f"As user of storage (C-MOVE, C-GET) also {_names(REFERENCED_SYNTAXES)}, for a partner that accepts no "
+        "transfer syntax in which it would get the pixels themselves. Pixel Data Provider URL (0028,7FE0) is answered "
+        "at IMAGE level."
     )
 
 

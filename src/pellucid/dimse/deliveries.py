@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, extract, func, select, update
 from sqlalchemy.orm import Session
 
 from pellucid.archive import Archive
-from pellucid.dimse.tables import DeliveryRow
+from pellucid.dimse.tables import DeliveryClaimRow, DeliveryRow
 
 Kind = Literal["store", "notify", "commit"]
 State = Literal["waiting", "failed"]
@@ -72,11 +72,35 @@ class Deliveries:
                 _delivery(row) for row in session.scalars(select(DeliveryRow).order_by(DeliveryRow.id).limit(limit))
             ]
 
-    def destinations_due(self) -> list[str]:
-        """Destinations for which something is to be tried now."""
+    def destinations_due(self, holder: str) -> list[str]:
+        """Destinations for which something is to be tried now, and that nobody but `holder` has claimed."""
         due = select(DeliveryRow.destination).where(*_due()).distinct()
         with self._archive.reading() as session:
-            return list(session.scalars(due))
+            claimed = select(DeliveryClaimRow.destination).where(
+                DeliveryClaimRow.holder != holder, DeliveryClaimRow.expires > _now(session)
+            )
+            return list(session.scalars(due.where(DeliveryRow.destination.not_in(claimed))))
+
+    def claim(self, destination: str, holder: str, lease_s: float) -> bool:
+        """Deliver to a destination alone, for so long [s] or until `release`; False where another does."""
+        with self._archive.writing() as session:
+            now = _now(session)
+            row = session.get(DeliveryClaimRow, destination)
+            if row is not None and row.holder != holder and row.expires > now:
+                return False
+            session.merge(DeliveryClaimRow(destination=destination, holder=holder, expires=now + lease_s))
+            return True
+
+    def renew(self, destination: str, holder: str, lease_s: float) -> None:
+        """Keep a claim, where it is still there, for so long from now [s]."""
+        with self._archive.writing() as session:
+            kept = update(DeliveryClaimRow).where(*_claim_of(destination, holder))
+            session.execute(kept.values(expires=_now(session) + lease_s))
+
+    def release(self, destination: str, holder: str) -> None:
+        """Give a claim back."""
+        with self._archive.writing() as session:
+            session.execute(delete(DeliveryClaimRow).where(*_claim_of(destination, holder)))
 
     def due(self, destination: str, *, limit: int) -> list[Delivery]:
         """What is to be tried now for one destination, the oldest first."""
@@ -117,6 +141,17 @@ class Deliveries:
 def pause_after(attempts: int) -> float:
     """Twice as long after each attempt [s]."""
     return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (attempts - 1)))
+
+
+def _claim_of(destination: str, holder: str) -> tuple[Any, ...]:
+    return DeliveryClaimRow.destination == destination, DeliveryClaimRow.holder == holder
+
+
+def _now(session: Session) -> float:
+    """The database's clock, which all processes share: those of their machines may differ."""
+    if session.get_bind().dialect.name == "postgresql":
+        return float(session.scalar(select(extract("epoch", func.clock_timestamp()))) or 0.0)
+    return time.time()
 
 
 def _due() -> tuple[Any, ...]:

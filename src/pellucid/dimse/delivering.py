@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
+import time
+import uuid
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, Any
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
-from pellucid.archive import EVERYTHING, Archive, InstanceRecord, Query, Visible
+from pellucid.archive import EVERYTHING, Archive, ArchiveUnavailableError, InstanceRecord, Query, Visible
 from pellucid.archive.levels import tag_of
 from pellucid.dimse import commitment
 from pellucid.dimse.command_set import Operation
@@ -26,13 +27,21 @@ from pellucid.study import new_uid
 _AT_ONCE = 50
 _DESTINATIONS_AT_ONCE = 4
 _POLL_S = 1.0
+_LEASE_S = 60.0
 
 
 class Deliverer:
-    """Delivers in the background. One process for each data folder does so; others stand by until it ends."""
+    """Delivers in the background. Any number of processes may, also on machines that share a database.
 
-    def __init__(self, doors: Doors) -> None:
+    Each destination is served by one of them at a time, which claims it; `lease_s`: after so long [s] without a sign
+    of life from a process, others take its destinations over.
+    """
+
+    def __init__(self, doors: Doors, *, lease_s: float = _LEASE_S) -> None:
         self._doors = doors
+        self._holder = uuid.uuid4().hex
+        self._lease_s = lease_s
+        self._renewed = time.monotonic()
         self._queue = Deliveries(doors.archive)
         self._stopping = threading.Event()
         self._busy: dict[str, Future[None]] = {}
@@ -49,38 +58,53 @@ class Deliverer:
         self._thread.join()
 
     def _run(self) -> None:
-        with (self._doors.archive.folder / "deliveries.lock").open("wb") as lock:
-            while not _locked(lock):
-                if self._stopping.wait(_POLL_S):
-                    return
-            with ThreadPoolExecutor(_DESTINATIONS_AT_ONCE, "delivery") as pool:
-                while not self._stopping.wait(_POLL_S):
-                    self._look(pool)
+        with ThreadPoolExecutor(_DESTINATIONS_AT_ONCE, "delivery") as pool:
+            while not self._stopping.wait(_POLL_S):
+                self._look(pool)
+            while wait(self._busy.values(), _POLL_S).not_done:
+                self._renew()
 
     def _look(self, pool: ThreadPoolExecutor) -> None:
         self._busy = {name: work for name, work in self._busy.items() if not work.done()}
+        self._renew()
         try:
-            due = self._queue.destinations_due()
+            due = self._queue.destinations_due(self._holder)
         except Exception as error:  # noqa: BLE001 (the database may be gone for a while)
             log.error("the queue of deliveries cannot be read: %s", type(error).__name__)
             return
         for destination in due:
             if destination not in self._busy:
-                self._busy[destination] = pool.submit(self._work, destination)
+                self._busy[destination] = pool.submit(self._serve, destination)
 
-    def _work(self, destination: str) -> None:
-        while not self._stopping.is_set():
-            due = self._queue.due(destination, limit=_AT_ONCE)
-            if not due:
-                return
-            try:
-                results = deliver(self._doors, destination, due)
-            except PellucidError as error:
-                results = {delivery.id: str(error) for delivery in due}
-            except Exception as error:  # noqa: BLE001 (one delivery must not stop the others)
-                log.error("delivery failed: %s", type(error).__name__)
-                results = {delivery.id: f"failed ({type(error).__name__})" for delivery in due}
-            self._queue.settle(results)
+    def _renew(self) -> None:
+        """Say that this process still delivers to the destinations that it has claimed."""
+        if time.monotonic() < self._renewed + self._lease_s / 4:
+            return
+        self._renewed = time.monotonic()
+        for destination, work in self._busy.items():
+            if work.running():
+                try:
+                    self._queue.renew(destination, self._holder, self._lease_s)
+                except ArchiveUnavailableError:
+                    log.error("a claim to a destination cannot be renewed: the database is away")
+
+    def _serve(self, destination: str) -> None:
+        if not self._queue.claim(destination, self._holder, self._lease_s):
+            return
+        try:
+            while not self._stopping.is_set() and (due := self._queue.due(destination, limit=_AT_ONCE)):
+                self._queue.settle(self._tried(destination, due))
+        finally:
+            self._queue.release(destination, self._holder)
+
+    def _tried(self, destination: str, due: Sequence[Delivery]) -> dict[int, str]:
+        try:
+            return deliver(self._doors, destination, due)
+        except PellucidError as error:
+            return {delivery.id: str(error) for delivery in due}
+        except Exception as error:  # noqa: BLE001 (one delivery must not stop the others)
+            log.error("delivery failed: %s", type(error).__name__)
+            return {delivery.id: f"failed ({type(error).__name__})" for delivery in due}
 
 
 def deliver(doors: Doors, destination: str, due: Sequence[Delivery]) -> dict[int, str]:
@@ -207,19 +231,3 @@ def notice_of(archive: Archive, study_uid: str, title: str) -> Attributes | None
 
 def _uid(value: str) -> dict[str, Any]:
     return {"vr": "UI", "Value": [value]}
-
-
-if sys.platform == "win32":
-
-    def _locked(_file: IO[bytes]) -> bool:
-        return True
-
-else:
-    import fcntl
-
-    def _locked(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True

@@ -94,3 +94,13 @@ class DeliveryRow(Base):
     next_attempt: Mapped[float] = mapped_column(Float)
     error: Mapped[str] = mapped_column(Text)
     created: Mapped[float] = mapped_column(Float)
+
+
+class DeliveryClaimRow(Base):
+    """Who delivers to a destination, until it is done or the claim expires (Unix seconds of the database's clock)."""
+
+    __tablename__ = "delivery_claims"
+
+    destination: Mapped[str] = mapped_column(Text, primary_key=True)
+    holder: Mapped[str] = mapped_column(String(32))
+    expires: Mapped[float] = mapped_column(Float)
