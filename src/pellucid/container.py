@@ -22,8 +22,8 @@ from pellucid.errors import InvalidInputError
 from pellucid.modality import known_modalities, modality
 
 FORMAT = "pellucid-acquisition"
-VERSION = 2
-"""2: the study says whether the position is assumed."""
+VERSION = 3
+"""2: the study says whether the position is assumed. 3: k-space may have a prescan."""
 
 
 def sniff(head: bytes, name: str) -> bool:

@@ -53,7 +53,8 @@ class Reader:
 class Method:
     """A named way from a signal to an image.
 
-    `function(raw, *, progress, **parameters) -> Image`; its keyword-only parameters carry `About` annotations.
+    `function(raw, *, progress, **parameters) -> Image`; its keyword-only parameters carry `About` annotations. What
+    it chose where a parameter says automatic, it gives as parameters of the image's provenance.
     `refuses(raw)` gives the reason why the method cannot be used on this acquisition, or "" where it can.
     """
 
@@ -152,7 +153,7 @@ def reconstruct(
     provenance = Provenance(
         operation="reconstruct",
         method=f"{owner.key}.{chosen.name}",
-        parameters={**defaults, **values},
+        parameters={**defaults, **values, **image.provenance.parameters},
         sources=raw.provenance.sources,
         software=software(),
         parents=(raw.provenance,),

@@ -37,7 +37,7 @@ OTHER = {
         "tilt_deg": 20.0, "resolution_mm": 9.0, "slice_thickness_mm": 6.0, "slice_gap_mm": 2.0, "slices": 3,
         "rows": 16, "columns": 40, "readout_oversampling": 2, "coils": 3, "sampling": "regular",
         "acceleration_phase": 3.0, "acceleration_slice": 4, "calibration_lines": 2, "partial_fourier": 0.6,
-        "signal_to_noise": 20.0, "b1_variation": 0.3,
+        "signal_to_noise": 20.0, "prescan": False, "b1_variation": 0.3,
     },
     "xray": {
         "beam": "parallel", "detector": "curved", "source": "monoenergetic", "tube_voltage_kv": 80.0,

@@ -283,7 +283,7 @@ def test_broken_ismrmrd(patient, tmp_path):
     import h5py
 
     path = tmp_path / "a.h5"
-    raw = mr.scan(patient, "t1_gre", slices=1, **SMALL)
+    raw = mr.scan(patient, "t1_gre", slices=1, prescan=False, **SMALL)
 
     def fresh():
         write_ismrmrd(raw, path)

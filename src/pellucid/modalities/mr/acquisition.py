@@ -20,6 +20,37 @@ AXES = "(slice, coil, partition, line, readout)"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Prescan:
+    """A volume at low resolution, seen by the coil array and by the body coil in the same moment: for normalisation.
+
+    The ratio of the two is the array's receive sensitivity where the patient is; the magnetisation cancels.
+    `array`: complex64 `[coil, partition, line, readout]`, the coils in the order of the image's samples; `body`:
+    complex64 `[partition, line, readout]`; both full grids, scaled and centred as `KSpace.samples` are. `affine`:
+    index (partition, line, readout) → patient LPS mm; its voxel times the samples is the encoded field of view.
+    """
+
+    array: NDArray[np.complex64]
+    body: NDArray[np.complex64]
+    affine: NDArray[np.float64]
+
+    @property
+    def voxel_mm(self) -> tuple[float, float, float]:
+        """Size of a voxel along partition, line, readout."""
+        return voxel_of(self.affine)
+
+    def validate(self, coils: int) -> None:
+        """Raise `InvalidInputError` naming the part that cannot belong to an image of so many `coils`."""
+        require_shape(self.body, (None, None, None), "prescan.body", "(partition, line, readout)")
+        require_shape(self.array, (coils, *self.body.shape), "prescan.array", "(coil, partition, line, readout)")
+        for name in ("array", "body"):
+            part = getattr(self, name)
+            if part.dtype != np.complex64:
+                raise InvalidInputError(f"is {part.dtype}; expected complex64", field=f"prescan.{name}")
+            require_finite(part, f"prescan.{name}")
+        require_affine(self.affine, "prescan.affine")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class KSpace(Acquisition):
     """Samples of the Fourier transform of the transverse magnetisation, seen through each receive coil.
 
@@ -43,7 +74,8 @@ class KSpace(Acquisition):
     the image where the scanner oversampled.
 
     `noise`: samples without excitation `[coil, sample]`, from which the coils' noise covariance is estimated.
-    `skipped_readout_samples`: leading samples of each readout that were not acquired (asymmetric echo).
+    `prescan`: what normalisation by the body coil needs. `skipped_readout_samples`: leading samples of each readout
+    that were not acquired (asymmetric echo).
     Times are in ms, angles in degrees, None where unknown. Raises `InvalidInputError` naming the field.
     """
 
@@ -56,6 +88,7 @@ class KSpace(Acquisition):
     sampled: NDArray[np.bool_] | None = None
     trajectory: NDArray[np.float32] | None = None
     noise: NDArray[np.complex64] | None = None
+    prescan: Prescan | None = None
     skipped_readout_samples: int = 0
     sequence: Sequence = "unknown"
     echo_time_ms: float | None = None
@@ -79,12 +112,12 @@ class KSpace(Acquisition):
         if self.noise is not None:
             require_shape(self.noise, (self.coils, None), "noise", "(coil, sample)")
             require_finite(self.noise, "noise")
+        if self.prescan is not None:
+            self.prescan.validate(self.coils)
         self._validate_protocol()
 
     def _validate_geometry(self) -> None:
-        affine = np.asarray(self.affine, float)
-        if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-12:
-            raise InvalidInputError("is not a finite, invertible 4 x 4 matrix", field="affine")
+        require_affine(self.affine, "affine")
         if min(self.image_shape) < 1:
             raise InvalidInputError(
                 f"is {self.image_shape}; expected (slices, rows, columns), each >= 1", field="image_shape"
@@ -171,8 +204,7 @@ class KSpace(Acquisition):
     @property
     def voxel_mm(self) -> tuple[float, float, float]:
         """Distance of the image's voxels along slice, row, column index."""
-        slice_, row, column = (float(v) for v in np.linalg.norm(np.asarray(self.affine)[:3, :3], axis=0))
-        return slice_, row, column
+        return voxel_of(self.affine)
 
     def calibration_block(self) -> tuple[slice, slice, slice]:
         """The largest centred block (partition, line, readout) in which every sample was acquired.
@@ -210,8 +242,9 @@ class KSpace(Acquisition):
             "Samples": f"{readouts} per readout, {lines} lines, "
             + (f"{partitions} partitions" if partitions > 1 else f"{slices} slices"),
             "Sampled": self._sampling_in_words(),
-            "Voxel": " x ".join(f"{v:.3g}" for v in self.voxel_mm[::-1]) + " mm",
+            "Voxel": _size(self.voxel_mm),
             "Noise scan": "" if self.noise is None else f"{self.noise.shape[1]} samples",
+            "Prescan": "" if self.prescan is None else f"array and body coil, {_size(self.prescan.voxel_mm)}",
         }
         return {label: value for label, value in known.items() if value}
 
@@ -269,6 +302,23 @@ def centred_block(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
                 growing.discard(axis)
     first, second, third = (slice(a, b) for a, b in zip(low, high, strict=True))
     return first, second, third
+
+
+def require_affine(affine: NDArray[np.float64], name: str) -> None:
+    """Raise unless `affine` maps indices to places one to one."""
+    matrix = np.asarray(affine, float)
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-12:
+        raise InvalidInputError("is not a finite, invertible 4 x 4 matrix", field=name)
+
+
+def voxel_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Distance of voxels [mm] along the three indices of `affine`."""
+    first, second, third = (float(v) for v in np.linalg.norm(np.asarray(affine)[:3, :3], axis=0))
+    return first, second, third
+
+
+def _size(voxel_mm: tuple[float, float, float]) -> str:
+    return " x ".join(f"{v:.3g}" for v in voxel_mm[::-1]) + " mm"
 
 
 def _with_unit(value: float | None, unit: str) -> str:

@@ -78,6 +78,9 @@ class Settings:
     signal_to_noise: Annotated[
         float, About("Equilibrium water signal of one voxel over one coil's noise, full grid", minimum=1, maximum=1e12)
     ] = 100.0
+    prescan: Annotated[
+        bool, About("Acquire a quick volume by array and body coil too, by which images are normalised")
+    ] = True
     b1_variation: Annotated[
         float, About("Transmit field: higher at the centre and lower at the rim by this share", minimum=0, maximum=0.5)
     ] = 0.1

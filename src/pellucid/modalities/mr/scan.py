@@ -2,7 +2,7 @@
 
 The order of things: tissue → steady-state signal (`signal`), times a smooth phase and each coil's sensitivity
 (`coils`), exact Fourier transform of the box-shaped voxels at every sampled k (`encoding`), plus complex noise with the
-array's covariance.
+array's covariance. A prescan by array and body coil comes with it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pellucid.errors import InvalidInputError, UnknownOptionError
 from pellucid.image import Provenance
 from pellucid.modalities.mr import encoding, sampling
 from pellucid.modalities.mr.acquisition import KSpace
+from pellucid.modalities.mr.noise import add_noise
+from pellucid.modalities.mr.prescan import acquire_prescan
 from pellucid.modalities.mr.prescription import Prescription, prescribe
 from pellucid.modalities.mr.protocols import PROTOCOLS, Settings
 from pellucid.modalities.mr.scene import Scene, make_scene
@@ -26,7 +28,6 @@ from pellucid.parameters import changed
 from pellucid.progress import Progress, no_progress, track
 from pellucid.study import StudyContext
 
-NOISE_SCAN_SAMPLES = 4096
 _MEGAHERTZ_PER_T = 42.577478518
 """Proton gyromagnetic ratio over 2π (CODATA 2018)."""
 
@@ -64,12 +65,14 @@ def scan(
     else:
         samples, parts = _cartesian(scene, settings, grid, seed, progress)
     covariance = scene.coils.noise_covariance() / settings.signal_to_noise**2
-    noise = _add_noise(samples, parts.get("sampled"), covariance, np.random.default_rng([seed, 1]))
+    noise = add_noise(samples, covariance, np.random.default_rng([seed, 1]), sampled=parts.get("sampled"))
+    prescan = acquire_prescan(patient, settings, grid, seed=seed) if settings.prescan else None
     centre = grid.centre_lps_mm
     inversion = settings.inversion_time_ms if settings.sequence == "inversion_recovery" else None
     raw = KSpace(
         samples=samples,
         noise=noise,
+        prescan=prescan,
         affine=grid.affine,
         image_shape=grid.shape,
         study=study or anatomy.study,
@@ -247,31 +250,6 @@ def _radial(
         "trajectory": trajectory,
         "encoded_fov_mm": (settings.slice_thickness_mm, fov, fov),
     }
-
-
-def _add_noise(
-    samples: NDArray[np.complex64],
-    sampled: NDArray[np.bool_] | None,
-    covariance: NDArray[np.complex128],
-    generator: np.random.Generator,
-) -> NDArray[np.complex64]:
-    """Add complex normal noise of this covariance where samples were acquired; returns a noise scan of the same."""
-    root = np.linalg.cholesky(covariance).astype(np.complex64)
-    coils = len(root)
-    for part in samples:
-        noise = root @ _normal((coils, part[0].size), generator)
-        noise = noise.reshape(part.shape)
-        part += noise if sampled is None else noise * sampled
-    scan_noise: NDArray[np.complex64] = root @ _normal((coils, NOISE_SCAN_SAMPLES), generator)
-    return scan_noise
-
-
-def _normal(shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.complex64]:
-    """Circular complex normal numbers of unit variance."""
-    pairs = generator.standard_normal((*shape, 2), dtype=np.float32)
-    pairs *= np.float32(np.sqrt(0.5))
-    result: NDArray[np.complex64] = pairs.view(np.complex64)[..., 0]
-    return result
 
 
 def _attributes(settings: Settings) -> dict[str, Any]:

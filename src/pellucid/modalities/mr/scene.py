@@ -61,13 +61,24 @@ class Scene:
         return seen
 
 
-def make_scene(anatomy: Anatomy, settings: Settings, grid: Prescription, generator: np.random.Generator) -> Scene:
-    """The scene of `anatomy` on boxes along the axes of `grid`; its phase is drawn from `generator`."""
+def make_scene(
+    anatomy: Anatomy,
+    settings: Settings,
+    grid: Prescription,
+    generator: np.random.Generator,
+    *,
+    largest_box_mm: float = 0.0,
+) -> Scene:
+    """The scene of `anatomy` on boxes along the axes of `grid`; its phase is drawn from `generator`.
+
+    Boxes are the anatomy's voxels, or as many of them together as stay within `largest_box_mm`: faster, and enough
+    for scans of much larger voxels.
+    """
     low, high = extent_lps_mm(anatomy)
     centre, half = (low + high) / 2, (high - low) / 2
     coils = around(centre, half, settings.coils)
     magnetisation = transverse_magnetisation(anatomy, settings, centre, half)
-    boxes, axes = along_encoding(magnetisation, anatomy.affine, grid)
+    boxes, axes = merged(*along_encoding(magnetisation, anatomy.affine, grid), largest_box_mm)
     planes = SensitivityPlanes(coils, axes, grid.directions, grid.origin_lps_mm, centre)
     return Scene(axes, boxes, generator.uniform(-1, 1, (3, 3)), float(half.max()), planes, coils)
 
@@ -122,6 +133,23 @@ def along_encoding(
     else:
         values, axes = _interpolated(values, affine, grid, float(spacing.min()))
     return _trimmed(values, axes)
+
+
+def merged(values: NDArray[np.float32], axes: Axes, largest_box_mm: float) -> tuple[NDArray[np.float32], Axes]:
+    """Means over as many neighbours along each axis as stay within `largest_box_mm`, and their coordinates."""
+    found = list(axes)
+    for axis, places in enumerate(axes):
+        step = float(places[1] - places[0])
+        count = int(largest_box_mm / step)
+        if count < 2:
+            continue
+        boxes = max(2, -(-len(places) // count))
+        widths = [(0, boxes * count - n if a == axis else 0) for a, n in enumerate(values.shape)]
+        shape = (*values.shape[:axis], boxes, count, *values.shape[axis + 1 :])
+        values = np.pad(values, widths).reshape(shape).mean(axis=axis + 1)
+        found[axis] = places[0] + step * ((count - 1) / 2 + count * np.arange(boxes))
+    first, second, third = found
+    return values, (first, second, third)
 
 
 def _interpolated(

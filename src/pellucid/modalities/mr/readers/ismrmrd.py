@@ -13,7 +13,7 @@ from pellucid import hdf5
 from pellucid.acquisition import Acquisition
 from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.image import Provenance
-from pellucid.modalities.mr.acquisition import MOST_BYTES
+from pellucid.modalities.mr.acquisition import MOST_BYTES, KSpace, Prescan
 from pellucid.modalities.mr.readers.assemble import Encoding, Readouts, assemble
 from pellucid.modalities.mr.readers.ismrmrd_header import Header
 from pellucid.modality import software
@@ -102,6 +102,8 @@ def _group(xml: Any, data: Any, path: Path) -> list[Acquisition]:
     for flag in _LEFT_OUT:
         wanted &= ~_flag(flags, flag)
     spaces = np.array(heads["encoding_space_ref"])
+    reference = np.flatnonzero(_flag(flags, _SURFACE) & ~np.isin(spaces, spaces[wanted]))
+    prescan = _prescan(encodings, data, heads, reference, path)
     found: list[Acquisition] = []
     for space, encoding in enumerate(encodings):
         chosen = np.flatnonzero(wanted & (spaces == space))
@@ -124,6 +126,7 @@ def _group(xml: Any, data: Any, path: Path) -> list[Acquisition]:
         if not _position_stated(header, encoding, heads[chosen]):
             common["study"] = common["study"].with_assumed_position()
         common["noise"] = _noise(data, noise_rows, int(channels[chosen[0]]), path)
+        common["prescan"] = prescan
         found += assemble(readouts, _encoding(encoding, readouts, common, path), file=path)
     return found
 
@@ -219,6 +222,30 @@ def _noise(data: Any, rows: NDArray[np.int64], coils: int, path: Path) -> NDArra
             raise InvalidInputError(f"has other coils than the image's {coils}", file=path, field="noise measurement")
         parts.append(values.reshape(coils, -1))
     return np.concatenate(parts, axis=1) if parts else None
+
+
+def _prescan(encodings: list[Header], data: Any, heads: Any, rows: NDArray[np.int64], path: Path) -> Prescan | None:
+    """The prescan as we write it: an encoding space of its own, the array as set 0, the body coil as set 1.
+
+    Surface coil correction data of another layout are left out: nothing says which coil is which.
+    """
+    kinds = np.array(heads["idx"]["set"][rows])
+    spaces = np.array(heads["encoding_space_ref"][rows])
+    if not np.array_equal(np.unique(kinds), (0, 1)) or np.any(spaces != spaces[0]) or spaces[0] >= len(encodings):
+        return None
+    parts: list[KSpace] = []
+    for kind in (0, 1):
+        readouts = _readouts(data, heads, rows[kinds == kind], path, cartesian=True)
+        parts += assemble(readouts, _encoding(encodings[spaces[0]], readouts, {"description": ""}, path), file=path)
+    if len(parts) != 2 or parts[1].coils != 1 or not all(map(_is_whole_volume, parts)):
+        return None
+    array, body = parts
+    return Prescan(array=array.samples[0], body=body.samples[0, 0], affine=array.affine)
+
+
+def _is_whole_volume(raw: KSpace) -> bool:
+    assert raw.sampled is not None
+    return raw.samples.shape[0] == 1 and raw.image_shape == raw.samples.shape[2:] and bool(raw.sampled.all())
 
 
 def _encoding(encoding: Header, readouts: Readouts, common: dict[str, Any], path: Path) -> Encoding:

@@ -17,6 +17,7 @@ from pellucid.modalities.mr.recon.cartesian import (
     whitening_matrix,
 )
 from pellucid.modalities.mr.recon.combine import adaptive, root_sum_of_squares
+from pellucid.modalities.mr.recon.normalise import Normalisation, Normalise
 from pellucid.modalities.mr.recon.output import to_image
 from pellucid.modalities.mr.recon.thinning import Undersampling, thinned
 from pellucid.parameters import About
@@ -40,6 +41,7 @@ def fft(
     partial_fourier: Annotated[
         Literal["homodyne", "zero_fill"], About("What stands for lines that partial Fourier left out")
     ] = "homodyne",
+    normalise: Normalise = "automatic",
     undersampling: Undersampling = 1,
 ) -> Image:
     """Inverse Fourier transform of every coil; lines that were not acquired count as zero.
@@ -49,6 +51,7 @@ def fft(
     doi:10.1109/42.79473).
     """
     raw = thinned(raw, undersampling)
+    normalisation = Normalisation(raw, normalise)
     matrix = whitening_matrix(raw)
     weights = homodyne_weights(raw) if partial_fourier == "homodyne" else None
     slices = raw.samples.shape[0]
@@ -60,7 +63,7 @@ def fft(
             coils = _lines_transformed(readout_transformed(raw, index, matrix), weights)
         images = on_image_grid(raw, coils)
         parts.append(_combined(images, combination))
-    return to_image(raw, np.concatenate(parts))
+    return normalisation(to_image(raw, np.concatenate(parts)))
 
 
 def _plane(raw: KSpace, index: int, matrix: Complex) -> Complex:

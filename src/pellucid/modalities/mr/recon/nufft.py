@@ -12,6 +12,7 @@ from pellucid.modalities.mr.acquisition import KSpace
 from pellucid.modalities.mr.recon.combine import adaptive, root_sum_of_squares
 from pellucid.modalities.mr.recon.density import is_radial
 from pellucid.modalities.mr.recon.noncartesian import Gridding
+from pellucid.modalities.mr.recon.normalise import Normalisation, Normalise
 from pellucid.modalities.mr.recon.output import to_image
 from pellucid.modalities.mr.recon.thinning import Undersampling, thinned
 from pellucid.parameters import About
@@ -35,6 +36,7 @@ def nufft(
     combination: Annotated[
         Literal["root_sum_of_squares", "adaptive"], About("How the coils' images become one")
     ] = "root_sum_of_squares",
+    normalise: Normalise = "automatic",
     undersampling: Undersampling = 1,
 ) -> Image:
     """Every coil gridded, Aᴴ W s, with weights for the density of its samples, then combined.
@@ -42,6 +44,7 @@ def nufft(
     Jackson 1991, doi:10.1109/42.97598. Raises `InvalidInputError` where the ramp is asked for a trajectory that is
     not made of spokes.
     """
+    normalisation = Normalisation(raw, normalise)
     gridding = Gridding(thinned(raw, undersampling), density=density)
     if density == "ramp" and not is_radial(gridding.coordinates):
         raise InvalidInputError("is ramp, but the lines are not spokes through the centre", field="density")
@@ -52,4 +55,4 @@ def nufft(
             slices.append(np.abs(adaptive(images)).astype(np.float32))
         else:
             slices.append(root_sum_of_squares(images))
-    return to_image(raw, np.stack(slices))
+    return normalisation(to_image(raw, np.stack(slices)))

@@ -32,6 +32,7 @@ from pellucid.modalities.mr.recon.cartesian import (
 from pellucid.modalities.mr.recon.combine import root_sum_of_squares
 from pellucid.modalities.mr.recon.espirit import espirit, main_component
 from pellucid.modalities.mr.recon.noncartesian import Gridding
+from pellucid.modalities.mr.recon.normalise import Normalisation
 from pellucid.modalities.mr.recon.output import to_image
 from pellucid.progress import Progress, part
 
@@ -98,8 +99,8 @@ def refuses(raw: KSpace) -> str:
 class Planes(ABC):
     """The planes of an acquisition; `scale` is the signal's size by which regularisation is measured."""
 
-    def __init__(self, raw: KSpace, calibration: Calibration) -> None:
-        self.raw, self.calibration = raw, calibration
+    def __init__(self, raw: KSpace, calibration: Calibration, normalisation: Normalisation) -> None:
+        self.raw, self.calibration, self.normalisation = raw, calibration, normalisation
         self.whitening = whitening_matrix(raw)
 
     count: int
@@ -119,19 +120,25 @@ class Planes(ABC):
         """The image of the solutions `[map, row, column]` of the first planes; the rest is zero."""
 
 
-def planes_of(raw: KSpace, calibration: Calibration) -> Planes:
+def planes_of(raw: KSpace, calibration: Calibration, normalisation: Normalisation) -> Planes:
     """The planes of `raw`."""
     if not raw.is_cartesian:
-        return _Slices(raw, calibration, _NonCartesianMaker(raw, calibration))
+        return _Slices(raw, calibration, normalisation, _NonCartesianMaker(raw, calibration))
     if raw.is_3d:
-        return _Columns(raw, calibration)
-    return _Slices(raw, calibration, _CartesianMaker(raw, calibration))
+        return _Columns(raw, calibration, normalisation)
+    return _Slices(raw, calibration, normalisation, _CartesianMaker(raw, calibration))
 
 
-def solve_planes(raw: KSpace, calibration: Calibration, make: Callable[[Planes], Solve], progress: Progress) -> Image:
+def solve_planes(
+    raw: KSpace,
+    calibration: Calibration,
+    normalisation: Normalisation,
+    make: Callable[[Planes], Solve],
+    progress: Progress,
+) -> Image:
     """Solve every plane and make the image."""
     progress(0.0, "calibrating coils")
-    planes = planes_of(raw, calibration)
+    planes = planes_of(raw, calibration, normalisation)
     solve = make(planes)
     solutions: list[Complex] = []
     for index, problem in enumerate(planes.problems()):
@@ -204,8 +211,14 @@ class _NonCartesianMaker:
 class _Slices(Planes):
     """Plane = slice."""
 
-    def __init__(self, raw: KSpace, calibration: Calibration, maker: _CartesianMaker | _NonCartesianMaker) -> None:
-        super().__init__(raw, calibration)
+    def __init__(
+        self,
+        raw: KSpace,
+        calibration: Calibration,
+        normalisation: Normalisation,
+        maker: _CartesianMaker | _NonCartesianMaker,
+    ) -> None:
+        super().__init__(raw, calibration, normalisation)
         self.maker, self.count = maker, raw.samples.shape[0]
         shown = range(0, self.count, max(1, self.count // 8))
         self.scale = signal_size(np.stack([root_sum_of_squares(maker.zero_filled(index)) for index in shown]))
@@ -217,14 +230,14 @@ class _Slices(Planes):
     def image(self, solutions: list[Complex]) -> Image:
         rows = [magnitude(on_rows(self.raw, solution)) for solution in solutions]
         rows += [np.zeros_like(rows[0])] * (self.count - len(rows))
-        return to_image(self.raw, np.stack(rows))
+        return self.normalisation(to_image(self.raw, np.stack(rows)))
 
 
 class _Columns(Planes):
     """Plane = column of a 3D acquisition."""
 
-    def __init__(self, raw: KSpace, calibration: Calibration) -> None:
-        super().__init__(raw, calibration)
+    def __init__(self, raw: KSpace, calibration: Calibration, normalisation: Normalisation) -> None:
+        super().__init__(raw, calibration, normalisation)
         assert raw.sampled is not None
         self.mask = raw.sampled[:, :, 0]
         hybrid = readout_transformed(raw, 0, self.whitening)
@@ -271,7 +284,7 @@ class _Columns(Planes):
         volume = np.zeros((*solutions[0].shape, self.count), np.complex64)
         for column, solution in enumerate(solutions):
             volume[..., column] = solution
-        return to_image(self.raw, magnitude(on_image_grid(self.raw, volume)))
+        return self.normalisation(to_image(self.raw, magnitude(on_image_grid(self.raw, volume))))
 
 
 def cartesian_problem(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pellucid.image import Image
 from pellucid.modalities.mr.acquisition import KSpace
+from pellucid.modalities.mr.recon.normalise import Normalisation, Normalise
 from pellucid.modalities.mr.recon.problem import Calibration, Complex, Planes, Problem, Solve, solve_planes
 from pellucid.modalities.mr.recon.thinning import Undersampling, thinned
 from pellucid.parameters import About
@@ -31,6 +32,7 @@ def sense(
     calibration_lines: CalibrationLines = 24,
     kernel: KernelWidth = 6,
     maps: Maps = 1,
+    normalise: Normalise = "automatic",
     undersampling: Undersampling = 1,
 ) -> Image:
     """argmin_x ‖A x − s‖² + λ ‖x‖² by conjugate gradients, sensitivities by ESPIRiT.
@@ -45,4 +47,5 @@ def sense(
 
         return solve
 
-    return solve_planes(thinned(raw, undersampling), Calibration(calibration_lines, kernel, maps), make, progress)
+    how = Calibration(calibration_lines, kernel, maps), Normalisation(raw, normalise)
+    return solve_planes(thinned(raw, undersampling), *how, make, progress)

@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.functionals import L1, TotalVariation
 from pellucid.image import Image
 from pellucid.modalities.mr.acquisition import KSpace
+from pellucid.modalities.mr.recon.normalise import Normalisation, Normalise
 from pellucid.modalities.mr.recon.problem import Calibration, Complex, Planes, Problem, Solve, solve_planes
 from pellucid.modalities.mr.recon.sense import CalibrationLines, KernelWidth, Maps
 from pellucid.modalities.mr.recon.thinning import Undersampling, thinned
@@ -74,6 +75,7 @@ def l1_wavelet(
     calibration_lines: CalibrationLines = 24,
     kernel: KernelWidth = 6,
     maps: Maps = 1,
+    normalise: Normalise = "automatic",
     undersampling: Undersampling = 1,
 ) -> Image:
     """argmin_x ½ ‖A x − s‖² + λ ‖W x‖₁ by FISTA, W Daubechies wavelets with random shifts, sensitivities by ESPIRiT.
@@ -89,7 +91,8 @@ def l1_wavelet(
 
         return solve
 
-    return solve_planes(thinned(raw, undersampling), Calibration(calibration_lines, kernel, maps), make, progress)
+    how = Calibration(calibration_lines, kernel, maps), Normalisation(raw, normalise)
+    return solve_planes(thinned(raw, undersampling), *how, make, progress)
 
 
 def total_variation(
@@ -103,6 +106,7 @@ def total_variation(
     calibration_lines: CalibrationLines = 24,
     kernel: KernelWidth = 6,
     maps: Maps = 1,
+    normalise: Normalise = "automatic",
     undersampling: Undersampling = 1,
 ) -> Image:
     """argmin_x ½ ‖A x − s‖² + λ TV(x) by FISTA, sensitivities by ESPIRiT.
@@ -117,7 +121,8 @@ def total_variation(
 
         return solve
 
-    return solve_planes(thinned(raw, undersampling), Calibration(calibration_lines, kernel, maps), make, progress)
+    how = Calibration(calibration_lines, kernel, maps), Normalisation(raw, normalise)
+    return solve_planes(thinned(raw, undersampling), *how, make, progress)
 
 
 def wavelet_fista(

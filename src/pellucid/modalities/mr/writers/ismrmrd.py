@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.modalities.mr.acquisition import KSpace
+from pellucid.modalities.mr.acquisition import KSpace, Prescan
 
-_NOISE_FLAG = 1 << 18
+_NOISE_FLAG, _SURFACE_FLAG = 1 << 18, 1 << 28
 _LONGEST = 65535
 """Samples per readout that the format's header can count."""
 
 
 def write_ismrmrd(raw: KSpace, path: Path) -> None:
-    """Write `raw` with its geometry, timing, mask or trajectory and noise scan, replacing `path` only when complete."""
+    """Write `raw` with its geometry, timing, mask or trajectory, noise scan and prescan.
+
+    The prescan is surface coil correction data in an encoding space of its own, the array as set 0 and the body coil
+    as set 1. `path` is replaced only when complete.
+    """
     import ismrmrd
 
     partial = path.with_name(path.name + ".partial")
@@ -30,7 +36,8 @@ def write_ismrmrd(raw: KSpace, path: Path) -> None:
                 block = np.ascontiguousarray(raw.noise[:, start : start + _LONGEST])
                 dataset.append_acquisition(_acquisition(block, {"flags": _NOISE_FLAG, "scan_counter": counter}))
                 counter += 1
-        for data, head, trajectory in _readouts(raw):
+        reference = _prescan_readouts(raw.prescan) if raw.prescan else ()
+        for data, head, trajectory in chain(reference, _readouts(raw)):
             dataset.append_acquisition(_acquisition(data, {**head, "scan_counter": counter}, trajectory))
             counter += 1
     finally:
@@ -58,7 +65,10 @@ def _acquisition(
     return acquisition
 
 
-def _readouts(raw: KSpace) -> Any:
+Readout = tuple[NDArray[np.complex64], dict[str, Any], NDArray[np.float32] | None]
+
+
+def _readouts(raw: KSpace) -> Iterator[Readout]:
     """Each acquired readout `[coil, sample]` with its header fields and trajectory."""
     directions = raw.affine[:3, :3] / np.linalg.norm(raw.affine[:3, :3], axis=0)
     normal = np.cross(directions[:, 2], directions[:, 1])
@@ -84,6 +94,24 @@ def _readouts(raw: KSpace) -> Any:
                 yield data, {**head, "idx": index}, _trajectory(raw, line)
 
 
+def _prescan_readouts(prescan: Prescan) -> Iterator[Readout]:
+    """Every readout of the array, then of the body coil."""
+    directions = prescan.affine[:3, :3] / np.array(prescan.voxel_mm)
+    head: dict[str, Any] = {
+        "flags": _SURFACE_FLAG,
+        "encoding_space_ref": 1,
+        "read_dir": tuple(directions[:, 2]),
+        "phase_dir": tuple(directions[:, 1]),
+        "slice_dir": tuple(directions[:, 0]),
+        "position": tuple(prescan.affine[:3, :3] @ (np.array(prescan.body.shape) // 2) + prescan.affine[:3, 3]),
+        "center_sample": prescan.body.shape[2] // 2,
+    }
+    for coils, samples in enumerate((prescan.array, prescan.body[None])):
+        for partition, line in np.ndindex(*prescan.body.shape[:2]):
+            index = {"kspace_encode_step_1": line, "kspace_encode_step_2": partition, "set": coils}
+            yield np.ascontiguousarray(samples[:, partition, line]), {**head, "idx": index}, None
+
+
 def _trajectory(raw: KSpace, line: int) -> NDArray[np.float32] | None:
     """Cycles per voxel along (read, phase[, slice])."""
     if raw.trajectory is None:
@@ -107,14 +135,10 @@ def _header(raw: KSpace) -> str:
     encoded_fov = list(raw.encoded_fov_mm) if raw.is_cartesian else image_fov.copy()
     if not raw.is_3d:
         image_fov[0] = encoded_fov[0] = thickness
-    limits = xsd.encodingLimitsType(
-        kspace_encoding_step_1=xsd.limitType(minimum=0, maximum=lines - 1, center=lines // 2),
-        kspace_encoding_step_2=xsd.limitType(minimum=0, maximum=partitions - 1, center=partitions // 2),
-    )
     encoding = xsd.encodingType(
         encodedSpace=_space(xsd, encoded_matrix, encoded_fov),
         reconSpace=_space(xsd, image_matrix, image_fov),
-        encodingLimits=limits,
+        encodingLimits=_limits(xsd, partitions, lines),
         trajectory=xsd.trajectoryType.CARTESIAN if raw.is_cartesian else xsd.trajectoryType.OTHER,
     )
     megahertz = float(raw.attributes.get("ImagingFrequency", 42.577478518 * (raw.field_strength_t or 0.0)))
@@ -128,7 +152,7 @@ def _header(raw: KSpace) -> str:
             systemFieldStrength_T=raw.field_strength_t, receiverChannels=raw.coils
         ),
         experimentalConditions=xsd.experimentalConditionsType(H1resonanceFrequency_Hz=round(megahertz * 1e6)),
-        encoding=[encoding],
+        encoding=[encoding, *([_prescan_encoding(xsd, raw.prescan)] if raw.prescan else [])],
         sequenceParameters=xsd.sequenceParametersType(
             TR=_given(raw.repetition_time_ms),
             TE=_given(raw.echo_time_ms),
@@ -138,6 +162,24 @@ def _header(raw: KSpace) -> str:
     )
     text: str = xsd.ToXML(header)
     return text
+
+
+def _prescan_encoding(xsd: Any, prescan: Prescan) -> Any:
+    shape = prescan.body.shape
+    space = _space(xsd, shape, [n * v for n, v in zip(shape, prescan.voxel_mm, strict=True)])
+    return xsd.encodingType(
+        encodedSpace=space,
+        reconSpace=space,
+        encodingLimits=_limits(xsd, *shape[:2]),
+        trajectory=xsd.trajectoryType.CARTESIAN,
+    )
+
+
+def _limits(xsd: Any, partitions: int, lines: int) -> Any:
+    return xsd.encodingLimitsType(
+        kspace_encoding_step_1=xsd.limitType(minimum=0, maximum=lines - 1, center=lines // 2),
+        kspace_encoding_step_2=xsd.limitType(minimum=0, maximum=partitions - 1, center=partitions // 2),
+    )
 
 
 def _measurement(xsd: Any, raw: KSpace) -> Any:
