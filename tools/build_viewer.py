@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 VIEWER = ROOT / "viewer"
 STATIC = ROOT / "src/pellucid/server/static"
 OLDEST_NODE = (20, 19)
-SKIPPED = {"node_modules", "test-results", "dist"}
+SKIPPED = {"node_modules", "test-results", "dist", "dicom_image_loader"}
 
 
 class BuildError(Exception):
