@@ -159,6 +159,23 @@ def test_what_cannot_be_noted_must_not_happen(tmp_path, monkeypatch):
     trail.close()
 
 
+def test_a_trail_that_cannot_be_opened_for_a_while(tmp_path, monkeypatch):
+    """As on a full disk: who waits is told, and what comes when there is room again is written."""
+    trail = AuditTrail(tmp_path / "audit.sqlite")
+
+    def full(_trail):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AuditTrail, "_connect", full)
+        for _ in range(2):
+            with pytest.raises(AuditTrailError, match="cannot be written"):
+                trail.write(event())
+    trail.write(event())
+    trail.close()
+    assert trail.head().sequence == 1
+
+
 def test_reading_the_same_study_again_is_summarised(trail):
     read = event(name="DICOM Instances Transferred", action="R", studies={"1.2": "P"})
     for _ in range(100):

@@ -1,20 +1,16 @@
 """The memory of a running server while it stores what is larger than it may hold, and very many."""
 
 import http.client
-import os
-import re
 import shutil
 import socket
-import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from tests.archive.raw_dicom import EXPLICIT, IMPLICIT, element, identified
 from tests.archive.samples import CT_STORAGE
 from tests.fuzz.test_associations import CLASSES, pdu, request
-from tests.fuzz.watching import resident_mb
+from tests.server.running import Server
 
 from pellucid.dimse import command_set
 
@@ -46,45 +42,13 @@ def pieces(first, size=1 << 20):
         left -= min(size, left)
 
 
-class Server:
-    """A server in processes of its own."""
-
-    def __init__(self, folder):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.dimse_port = free.getsockname()[1]
-        command = [sys.executable, "-m", "pellucid.server", "--data", str(folder / "data"), "--port", "0"]
-        environment = {**os.environ, "PELLUCID_DIMSE_PORT": str(self.dimse_port)}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment)
-        self.port = int(re.search(r"http://127\.0\.0\.1:(\d+)", self.process.stdout.readline())[1])
-
-    def processes(self):
-        """Its process and those that it started."""
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        children = [pid for task in tasks for pid in (task / "children").read_text().split()]
-        return [str(self.process.pid), *children]
-
-    def peak_mb(self):
-        """The most memory that any of them has had [MB]."""
-        return max(resident_mb(pid, "VmHWM") for pid in self.processes())
-
-    def resident_mb(self):
-        """What all have now [MB]."""
-        return sum(map(resident_mb, self.processes()))
-
-    def get(self, path):
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as link:
-            link.request("GET", path, headers={"Accept": "*/*"})
-            return link.getresponse().status
-
-
 @pytest.fixture
 def server(tmp_path):
     if shutil.disk_usage(tmp_path).free < FREE_BYTES:
         pytest.skip("less than 16 GB of disk are free")
     started = Server(tmp_path)
     yield started
-    started.process.terminate()
-    started.process.communicate(timeout=60)
+    started.stop()
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
@@ -130,7 +94,8 @@ def test_four_gigabytes_by_http(server):
         link.request("POST", "/dicom-web/studies", pieces(first), headers)
         response = link.getresponse()
         assert response.status == 200, response.read()
-    assert server.get("/dicom-web/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1/frames/7000") == 200
+    frame = "/dicom-web/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1/frames/7000"
+    assert server.request("GET", frame)[0] == 200
     sys.stderr.write(f"\npeak {server.peak_mb():.0f} MB\n")
     assert server.peak_mb() < LARGEST_MB
 

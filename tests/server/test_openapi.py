@@ -1,5 +1,7 @@
 """The OpenAPI description is true: every route is in it, and every answer it declares is given where it should be."""
 
+import errno
+import os
 import re
 
 import pytest
@@ -8,6 +10,7 @@ from tests.archive.samples import dicom
 from tests.server.declared import Declared
 from tests.server.provoking import DICOM, Requests
 
+MKDTEMP = "pellucid.dicomweb.multipart.tempfile.mkdtemp"
 # A request without a login is provoked in test_every_route.py, an unexpected failure in test_security.py.
 NOT_ASKED_FOR = {401, 500}
 # These need accounts; see test_accounts_api.py.
@@ -73,13 +76,24 @@ def test_every_declared_answer_is_given(client, upload, raw_bytes, declared):
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("path", ["/dicom-web/studies", "/api/uploads"])
+def test_no_room_for_a_folder_is_507(client, monkeypatch, path):
+    def full(**_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(MKDTEMP, full)
+    response = client.post(path, files={"files": ("a.dcm", dicom())})
+    assert response.status_code == 507
+    assert response.json()["detail"] == "cannot be received: No space left on device"
+
+
 def test_no_room_for_a_single_object_is_507(client, tmp_path, monkeypatch):
     def folder(**_):
         (tmp_path / "full").mkdir()
         (tmp_path / "full" / "000000").symlink_to("/dev/full")
         return str(tmp_path / "full")
 
-    monkeypatch.setattr("pellucid.dicomweb.storing.tempfile.mkdtemp", folder)
+    monkeypatch.setattr(MKDTEMP, folder)
     response = client.post("/dicom-web/studies", content=dicom(), headers=DICOM)
     assert response.status_code == 507
     assert response.json()["detail"] == "cannot be received: No space left on device"

@@ -15,14 +15,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pellucid.access.audit_event import AuditEvent, Outcome
 from pellucid.access.audit_record import BEGINNING, AuditRecord, record_of
-from pellucid.errors import InvalidInputError, PellucidError
+from pellucid.archive.unavailable import ArchiveUnavailableError
+from pellucid.errors import InvalidInputError
 
 _BUSY_S = 30.0
 _AT_ONCE = 256
@@ -49,8 +50,8 @@ _INSERT = f"INSERT INTO records ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # 
 _SELECT = f"SELECT {_COLUMNS} FROM records"  # noqa: S608
 
 
-class AuditTrailError(PellucidError):
-    """The audit trail cannot be written; what was to be noted must not happen."""
+class AuditTrailError(ArchiveUnavailableError):
+    """The audit trail cannot be written; what was to be noted must not happen, and may later."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +158,12 @@ class AuditTrail:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, timeout=_BUSY_S, isolation_level=None)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _is_summarised(self, event: AuditEvent) -> bool:
@@ -177,7 +182,8 @@ class AuditTrail:
 
     def _run(self) -> None:
         """Write what waits, many events in one transaction: one wait for the disk for all."""
-        with closing(self._connect()) as connection:
+        with ExitStack() as opened:
+            connection: sqlite3.Connection | None = None
             while (first := self._waiting.get()) is not None:
                 batch, ends = [first], False
                 while len(batch) < _AT_ONCE and not self._waiting.empty():
@@ -186,15 +192,20 @@ class AuditTrail:
                         ends = True
                         break
                     batch.append(following)
-                _settle(connection, batch)
+                with _told(batch):
+                    if connection is None:  # opening takes room on the disk, of which there may be none yet
+                        connection = opened.enter_context(closing(self._connect()))
+                    _append(connection, [event for event, _ in batch])
                 if ends:
                     return
 
 
-def _settle(connection: sqlite3.Connection, batch: list[tuple[AuditEvent, Future[None]]]) -> None:
+@contextmanager
+def _told(batch: list[tuple[AuditEvent, Future[None]]]) -> Iterator[None]:
+    """Whoever waits for these events is told what became of them, whatever it was."""
     try:
-        _append(connection, [event for event, _ in batch])
-    except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever it was)
+        yield
+    except Exception as error:  # noqa: BLE001 (it is raised where they wait)
         for _, done in batch:
             done.set_exception(AuditTrailError(f"the audit trail cannot be written ({type(error).__name__})"))
     else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -47,6 +48,25 @@ class MultipartWriter:
             yield from pieces
             yield b"\r\n"
         yield f"--{self._boundary}--\r\n".encode("ascii")
+
+
+def new_folder(place: Path, prefix: str) -> Path:
+    """A new folder to receive a request's files in; raises `RequestError` 507 where there is no room for it."""
+    with received():
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+
+
+@contextmanager
+def received() -> Iterator[None]:
+    """What cannot be written while a request is received is no failure of the server: HTTP 507."""
+    try:
+        yield
+    except OSError as error:
+        raise _no_room(error) from error
+
+
+def _no_room(error: OSError) -> RequestError:
+    return RequestError(507, f"cannot be received: {error.strerror}")
 
 
 @dataclass
@@ -117,9 +137,9 @@ class MultipartReader:
                 400, "the body is not a multipart message with the boundary of its Content-Type"
             ) from None
         except OSError as error:
-            with suppress(OSError):  # what was not written yet cannot be either
+            with suppress(RequestError):  # what was not written yet cannot be either
                 self.close()
-            raise RequestError(507, f"cannot be received: {error.strerror}") from error
+            raise _no_room(error) from error
 
     def finish(self) -> list[ReceivedPart]:
         """The parts, after the last piece."""
@@ -132,7 +152,8 @@ class MultipartReader:
         """Close the file that is being written (also where reading was given up)."""
         file, self._file = self._file, None
         if file is not None:
-            file.close()
+            with received():
+                file.close()
 
     def _part_begins(self) -> None:
         if len(self.parts) >= self._limits[2]:

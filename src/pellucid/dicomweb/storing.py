@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pellucid.dicomweb.composing import BulkParts, compose, data_sets, text_of
 from pellucid.dicomweb.context import Context
 from pellucid.dicomweb.dicom_xml import to_xml
 from pellucid.dicomweb.limits import StoreLimits
-from pellucid.dicomweb.multipart import MultipartReader, ReceivedPart, boundary_of
+from pellucid.dicomweb.multipart import MultipartReader, ReceivedPart, boundary_of, new_folder, received
 from pellucid.dicomweb.problems import RequestError
 from pellucid.dicomweb.resource import DICOM, DICOM_JSON, DICOM_XML, MULTIPART, STUDY, Answer, Resource
 
@@ -41,7 +40,7 @@ async def store(context: Context, request: Request) -> Response:
     """Store the request's objects; those that can be stored are, whatever becomes of the others."""
     caller_of(request).require(Permission.STORE)
     archive, study_uid = context.archive, request.path_params.get("study")
-    folder = Path(await run_in_threadpool(tempfile.mkdtemp, prefix="store-", dir=archive.incoming))
+    folder = await run_in_threadpool(new_folder, archive.incoming, "store-")
     try:
         form = answer_form(ranges_of(request))
         parts = await _receive(folder, context.limits, request.headers.get("content-type", ""), request.stream())
@@ -89,15 +88,12 @@ async def _receive(
 
 async def _receive_one(file: Path, limit: int, body: AsyncIterator[bytes]) -> ReceivedPart:
     part = ReceivedPart(file=file)
-    try:
-        with file.open("wb") as target:
-            async for piece in _larger(body):
-                part.size += len(piece)
-                if part.size > limit:
-                    raise RequestError(413, f"the object is larger than {limit} bytes")
-                await run_in_threadpool(target.write, piece)
-    except OSError as error:
-        raise RequestError(507, f"cannot be received: {error.strerror}") from error
+    with received(), file.open("wb") as target:
+        async for piece in _larger(body):
+            part.size += len(piece)
+            if part.size > limit:
+                raise RequestError(413, f"the object is larger than {limit} bytes")
+            await run_in_threadpool(target.write, piece)
     return part
 
 

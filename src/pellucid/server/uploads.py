@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from pellucid import container
 from pellucid.access import LOCAL, AuditEvent, Caller
 from pellucid.acquisition import Acquisition
 from pellucid.archive import Sender, StoreRefusedError
-from pellucid.dicomweb.multipart import MultipartReader, ReceivedPart, boundary_of
+from pellucid.dicomweb.multipart import MultipartReader, ReceivedPart, boundary_of, new_folder
 from pellucid.dicomweb.problems import RequestError
 from pellucid.errors import InvalidInputError
 from pellucid.image import Image
@@ -54,7 +53,7 @@ async def receive(
     """
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         raise RequestError(415, "Content-Type: expected multipart/form-data with files")
-    folder = Path(await run_in_threadpool(tempfile.mkdtemp, prefix="upload-", dir=platform.archive.incoming))
+    folder = await run_in_threadpool(new_folder, platform.archive.incoming, "upload-")
     try:
         parts = await _received(folder, limits, content_type, body)
         names = await run_in_threadpool(_named, folder, parts)
