@@ -5,10 +5,13 @@ import ipaddress
 import os
 import shutil
 import subprocess
+import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+import uvicorn
 from pynetdicom import AE
 
 from pellucid.archive import Archive
@@ -51,6 +54,21 @@ def listening(archive, *, tls=None, **changes):
         yield listener
     finally:
         listener.close()
+
+
+@contextmanager
+def serving_web(app, tls=None):
+    """The address at which an application is served by HTTP, with a context for TLS by HTTPS."""
+    more = {"ssl_context_factory": lambda _config, _make: tls} if tls else {}
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", **more))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    yield f"{'https' if tls else 'http'}://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
 
 
 @pytest.fixture

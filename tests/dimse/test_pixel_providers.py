@@ -1,16 +1,12 @@
 """Pixels by JPIP for partners on DICOM's network: the server runs whole, pynetdicom asks, the JPIP client looks."""
 
-import threading
-import time
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
-import uvicorn
 from pydicom.dataset import FileMetaDataset
 from pynetdicom import AE, build_role, evt
 from pynetdicom.dsutils import decode
 from tests.archive.samples import CT_STORAGE, coded, dataset, dicom, file_bytes, uid
+from tests.dimse.conftest import serving_web
 from tests.dimse.test_finding import identifier
 from tests.dimse.test_retrieving import STUDY_GET, STUDY_MOVE, Receiver
 from tests.jpip.encoders import picture
@@ -30,19 +26,6 @@ SLICES = {number: picture(90, 70) + number for number in (1, 2)}
 STRUCTURED = "1.2.840.10008.5.1.4.1.1.88.11"
 
 
-@contextmanager
-def running(app):
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Ports of HTTP and DICOM of a server that holds two slices (plain, HTJ2K), a film and a report."""
@@ -57,7 +40,7 @@ def served(tmp_path_factory):
         delattr(report, keyword)
     store(file_bytes(report))
     with (
-        running(create_app(settings, platform=platform)) as address,
+        serving_web(create_app(settings, platform=platform)) as address,
         dimse(settings, platform, address) as where,
     ):
         yield platform, address, int(where.rpartition(":")[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-VERSION = "0009"
+VERSION = "0010"
 """The newest migration: a database at this version needs none."""
 
 UID = String(64)

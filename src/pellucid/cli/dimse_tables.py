@@ -1,4 +1,4 @@
-"""Commands for the archive's own tables: `ae`, `schedule` and `route`."""
+"""Commands for the archive's own tables: `ae`, `schedule`, `route` and `dicomweb`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pellucid.errors import InvalidInputError
 ae_app = typer.Typer(help="Application entities: who may call, for what, and where they are.", no_args_is_help=True)
 schedule_app = typer.Typer(help="The modality worklist that this archive answers.", no_args_is_help=True)
 route_app = typer.Typer(help="Rules that send new instances on, and the queue.", no_args_is_help=True)
+web_app = typer.Typer(help="DICOMweb servers that rules send to: how this one is known there.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(ae_app, name="ae")
     app.add_typer(schedule_app, name="schedule")
     app.add_typer(route_app, name="route")
+    app.add_typer(web_app, name="dicomweb")
 
 
 @ae_app.command("add")
@@ -194,3 +196,51 @@ def route_queue(
             typer.echo(f"to be tried again: {queue.retry(None if retry_all else retry)}")
         else:
             table(queue_rows(queue.all()), as_json=as_json)
+
+
+@web_app.command("add")
+def web_add(
+    url: Annotated[str, Argument(help="Its address as rules name it: https://host/dicom-web.", show_default=False)],
+    token: Annotated[str, Option(help="Where the bearer token is: env:NAME or file:/path.")] = "",
+    user: Annotated[str, Option(help="User name, where it asks for name and password.")] = "",
+    password: Annotated[str, Option(help="Where the password is: env:NAME or file:/path.")] = "",
+    authorities: Annotated[Path | None, Option(help="PEM file of certificates to trust, too.")] = None,
+    certificate: Annotated[Path | None, Option(help="PEM file of this side's certificate.")] = None,
+    private_key: Annotated[Path | None, Option(help="PEM file of its private key.")] = None,
+    data: Data = None,
+) -> None:
+    """Say with what to come to a DICOMweb server; secrets stay where they are, and are read when they are needed."""
+    from pellucid.dimse.web_partners import WebPartner, WebPartners
+
+    files = {"authorities": authorities, "certificate": certificate, "private_key": private_key}
+    partner = WebPartner(
+        url=url,
+        token=token,
+        user=user,
+        password=password,
+        **{name: str(file.resolve()) if file else "" for name, file in files.items()},
+    )
+    with archive_in(data) as archive:
+        WebPartners(archive).put(partner)
+
+
+@web_app.command("list")
+def web_list(as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False, data: Data = None) -> None:
+    """Show the servers; of secrets, where they are."""
+    from dataclasses import asdict
+
+    from pellucid.dimse.web_partners import WebPartners
+
+    with archive_in(data) as archive:
+        rows = [asdict(partner) for partner in WebPartners(archive).all()]
+    table(rows, as_json=as_json)
+
+
+@web_app.command("remove")
+def web_remove(url: str, data: Data = None) -> None:
+    """Forget with what to come to a server."""
+    from pellucid.dimse.web_partners import WebPartners
+
+    with archive_in(data) as archive:
+        if not WebPartners(archive).remove(url):
+            raise InvalidInputError("there is none of that address", field="url")

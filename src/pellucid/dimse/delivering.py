@@ -21,6 +21,7 @@ from pellucid.dimse.routing import AE, FOLDER
 from pellucid.dimse.sending import contexts_needed, is_warning, send
 from pellucid.dimse.service import SUCCESS, Doors, log
 from pellucid.dimse.services import AVAILABILITY_NOTIFICATION, MESSAGE_SYNTAXES, STORAGE_COMMITMENT
+from pellucid.dimse.web_partners import WebPartners
 from pellucid.errors import PellucidError
 from pellucid.study import new_uid
 
@@ -142,7 +143,7 @@ def _store(doors: Doors, destination: str, due: Sequence[Delivery]) -> dict[int,
         return results | _store_at(doors, partner_at(doors, destination), records)
     if destination.startswith(FOLDER):
         return results | to_folder(doors.archive, destination.removeprefix(FOLDER), records)
-    return results | to_web(doors.archive, destination, records)
+    return results | to_web(doors.archive, WebPartners(doors.archive).at(destination), records)
 
 
 def _store_at(doors: Doors, peer: Peer, records: dict[int, InstanceRecord]) -> dict[int, str]:

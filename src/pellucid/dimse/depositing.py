@@ -13,10 +13,10 @@ import httpx
 
 from pellucid.archive import Archive, InstanceRecord, ObjectDamagedError
 from pellucid.archive.levels import tag_of
+from pellucid.dimse.web_partners import WebPartner
 
 _BATCH_BYTES = 64 << 20
 _CHUNK = 1 << 20
-_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _INSTANCE, _FAILED, _REASON = map(tag_of, ("ReferencedSOPInstanceUID", "FailedSOPSequence", "FailureReason"))
 
 
@@ -43,12 +43,12 @@ def to_folder(archive: Archive, folder: str, records: Mapping[int, InstanceRecor
     return results
 
 
-def to_web(archive: Archive, url: str, records: Mapping[int, InstanceRecord]) -> dict[int, str]:
+def to_web(archive: Archive, partner: WebPartner, records: Mapping[int, InstanceRecord]) -> dict[int, str]:
     """Store instances at a DICOMweb server, some at a time (PS3.18 section 10.5)."""
     results: dict[int, str] = {}
-    with httpx.Client(timeout=_TIMEOUT) as client:
+    with partner.client() as client:
         for batch in _batches(records):
-            results.update(_stow(client, archive, url, batch))
+            results.update(_stow(client, archive, partner.url, batch))
     return results
 
 
@@ -68,6 +68,8 @@ def _stow(client: httpx.Client, archive: Archive, url: str, records: Mapping[int
 
 def _failures(answer: httpx.Response) -> dict[str, str]:
     """Why instances were refused; under the empty name: for all that are not named."""
+    if answer.status_code in (401, 403):
+        return {"": f"HTTP status {answer.status_code}: not let in; `pellucid dicomweb add` says with what to come"}
     if answer.status_code not in (200, 202, 409):
         return {"": f"HTTP status {answer.status_code}"}
     try:

@@ -100,6 +100,8 @@ def require_destination(destination: str) -> None:
     elif destination.startswith(FOLDER):
         if not Path(destination.removeprefix(FOLDER)).is_absolute():
             raise InvalidInputError(f"is {destination!r}; expected an absolute path", field="destination")
+    elif "@" in urlsplit(destination).netloc:
+        raise InvalidInputError("holds a name or secret; `pellucid dicomweb add` takes these", field="destination")
     elif urlsplit(destination).scheme not in ("http", "https") or not urlsplit(destination).hostname:
         raise InvalidInputError(
             f"is {destination!r}; expected ae:TITLE, notify:TITLE, folder:/path or https://host/dicom-web",

@@ -104,3 +104,17 @@ class DeliveryClaimRow(Base):
     destination: Mapped[str] = mapped_column(Text, primary_key=True)
     holder: Mapped[str] = mapped_column(String(32))
     expires: Mapped[float] = mapped_column(Float)
+
+
+class WebPartnerRow(Base):
+    """A DICOMweb server that is sent to, and how this one is known there: where secrets are, never the secrets."""
+
+    __tablename__ = "web_partners"
+
+    url: Mapped[str] = mapped_column(Text, primary_key=True)
+    token: Mapped[str] = mapped_column(Text)
+    user: Mapped[str] = mapped_column(Text)
+    password: Mapped[str] = mapped_column(Text)
+    authorities: Mapped[str] = mapped_column(Text)
+    certificate: Mapped[str] = mapped_column(Text)
+    private_key: Mapped[str] = mapped_column(Text)
