@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from scipy.integrate import quad
 
 from pellucid import anatomy
-from pellucid.anatomy import phantoms
+from pellucid.anatomy import Anatomy, phantoms
 from pellucid.anatomy.phantoms import nema
+from pellucid.dicom import from_datasets, to_datasets
+from pellucid.image import Image
+from pellucid.modalities import mr, nuclear, xray
 from validation import check
+from validation.markers import offsets_mm
 
 # NIST X-Ray Mass Attenuation Coefficients (10.18434/T4D01F), tables 3 and 4: keV → cm2/g with coherent scattering.
 NIST_WATER = {
@@ -183,3 +189,59 @@ def ejection_fraction() -> float:
         axes = [np.arange(a, b) for a, b in zip(low, high, strict=True)]
         volumes.append(np.count_nonzero(chamber.blood.contains(np.stack(np.meshgrid(*axes), axis=-1))))
     return 1 - volumes[1] / volumes[0]
+
+
+@cache
+def head() -> Anatomy:
+    """One patient for every scanner."""
+    return anatomy.brain()
+
+
+def farthest_marker(image: Image, *, above: float | None = None) -> float:
+    """The largest distance of the head's eight markers from their places along an axis of `image`, in voxels.
+
+    The image is first written as DICOM and read again; infinite where it is not in the patient's frame of reference.
+    """
+    (read,) = from_datasets(to_datasets(image))
+    if read.study.frame_of_reference_uid != head().study.frame_of_reference_uid:
+        return float("inf")
+    return float(np.max(np.abs(offsets_mm(read, head(), above=above)) / read.spacing_mm))
+
+
+@check(
+    "Eight markers on the head's skin in its CT, farthest from their places",
+    against="known truth",
+    unit="voxel",
+    high=0.25,
+    reason="the patient's labels are of 1 mm, two of the CT's columns; half a voxel amiss must not pass",
+    slow=True,
+)
+def markers_in_ct() -> float:
+    """Brighter than 170 HU: halfway from skin to marker."""
+    return farthest_marker(xray.reconstruct(xray.scan(head(), "head", seed=1)), above=170.0)
+
+
+@check(
+    "The same eight in the T1 of the same head",
+    against="known truth",
+    unit="voxel",
+    high=0.25,
+    reason="slices of 3 mm know a ball of 10 mm to a tenth or two; half a voxel amiss must not pass",
+    slow=True,
+)
+def markers_in_mr() -> float:
+    """The demonstration's T1."""
+    return farthest_marker(mr.reconstruct(mr.scan(head(), "t1_gre", seed=1)))
+
+
+@check(
+    "The same eight in the FDG PET of the same head",
+    against="known truth",
+    unit="voxel",
+    high=0.25,
+    reason="noise of some ten thousand counts a marker, and activity of skin and brain on one side of it",
+    slow=True,
+)
+def markers_in_pet() -> float:
+    """The demonstration's PET."""
+    return farthest_marker(nuclear.reconstruct(nuclear.scan(head(), "brain_fdg", seed=1)))
