@@ -95,6 +95,31 @@ def test_a_certificate_may_be_demanded(archive, pki, associate):
             assert unknown.recv(100) == b""
 
 
+def test_every_command_shows_a_certificate_where_one_is_demanded(archive, pki, tmp_path, capsys):
+    files = TlsFiles(
+        certificate=pki / "server.crt",
+        key=pki / "server.key",
+        authorities=pki / "authority.crt",
+        require_client=True,
+    )
+    file = tmp_path / "a.dcm"
+    file.write_bytes(dicom())
+    with listening(archive, tls=files.for_listening()) as strict:
+        peer = f"PELLUCID@127.0.0.1:{strict.port}"
+        tls = ["--tls", "--authorities", str(pki / "authority.crt")]
+        mine = ["--certificate", str(pki / "client.crt"), "--private-key", str(pki / "client.key")]
+        for command in (
+            ["echo", peer],
+            ["send", peer, str(file)],
+            ["query", peer],
+            ["fetch", peer, "-k", "PatientID=P1", "-o", str(tmp_path / "got")],
+            ["worklist", peer],
+        ):
+            assert pellucid([*command, *tls]) == 1
+            assert pellucid([*command, *tls, *mine]) == 0, capsys.readouterr().err
+    assert len(list((tmp_path / "got").glob("*.dcm"))) == 1
+
+
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize("weakness", ["version", "cipher"])
 def test_what_is_weak_is_not_spoken(secured, pki, weakness):

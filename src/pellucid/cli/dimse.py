@@ -23,7 +23,7 @@ Calling = Annotated[str, Option("--aet", help="The AE title to call with.")]
 Tls = Annotated[bool, Option("--tls", help="Encrypt the connection.")]
 Authorities = Annotated[Path | None, Option(help="PEM file of the certificates to trust with --tls.")]
 Certificate = Annotated[Path | None, Option(help="PEM file of this side's certificate.")]
-Key = Annotated[Path | None, Option(help="PEM file of its private key.")]
+PrivateKey = Annotated[Path | None, Option(help="PEM file of its private key.")]
 User = Annotated[str, Option(help="User name to be known by; the password is read from PELLUCID_DIMSE_PASSWORD.")]
 Keys = Annotated[
     list[str] | None,
@@ -44,14 +44,14 @@ def echo(
     tls: Tls = False,
     authorities: Authorities = None,
     certificate: Certificate = None,
-    key: Key = None,
+    private_key: PrivateKey = None,
     user: User = "",
     data: Data = None,
 ) -> None:
     """Ask whether an application is there (C-ECHO)."""
     from pellucid.dimse import clients
 
-    called = _peer(peer, data, aet, tls=tls, files=(authorities, certificate, key), user=user)
+    called = _peer(peer, data, aet, tls=tls, files=(authorities, certificate, private_key), user=user)
     typer.echo(f"{called.title} answers in {clients.echo(called) * 1000:.1f} ms")
 
 
@@ -67,7 +67,7 @@ def send(
     tls: Tls = False,
     authorities: Authorities = None,
     certificate: Certificate = None,
-    key: Key = None,
+    private_key: PrivateKey = None,
     user: User = "",
     data: Data = None,
 ) -> None:
@@ -75,7 +75,7 @@ def send(
     from pellucid.cli.display import bar
     from pellucid.dimse.sending_files import StateFile, send_files
 
-    called = _peer(peer, data, aet, tls=tls, files=(authorities, certificate, key), user=user)
+    called = _peer(peer, data, aet, tls=tls, files=(authorities, certificate, private_key), user=user)
     state = StateFile(resume, called) if resume else None
     with bar(f"send to {called.title}") as progress:
         outcome = send_files(called, paths, state=state, ask_first=skip_existing, progress=progress)
@@ -108,6 +108,8 @@ def query(
     as_json: AsJson = False,
     tls: Tls = False,
     authorities: Authorities = None,
+    certificate: Certificate = None,
+    private_key: PrivateKey = None,
     user: User = "",
     data: Data = None,
 ) -> None:
@@ -116,7 +118,7 @@ def query(
 
     if level.upper() not in clients.RETURNED:
         raise InvalidInputError(f"is {level!r}; expected study, series or image", field="--level")
-    called = _peer(peer, data, aet, tls=tls, files=(authorities, None, None), user=user)
+    called = _peer(peer, data, aet, tls=tls, files=(authorities, certificate, private_key), user=user)
     names = tuple(returned) if returned else clients.RETURNED[level.upper()]
     keys = pairs(key, "--key")
     found = list(clients.find(called, level.upper(), keys, returned=names, fuzzy=fuzzy))
@@ -135,6 +137,8 @@ def fetch(
     aet: Calling = "PELLUCID",
     tls: Tls = False,
     authorities: Authorities = None,
+    certificate: Certificate = None,
+    private_key: PrivateKey = None,
     user: User = "",
     data: Data = None,
 ) -> None:
@@ -146,7 +150,7 @@ def fetch(
     keys = pairs(key, "--key")
     if not keys:
         raise InvalidInputError("needs at least one KEYWORD=VALUE, such as StudyInstanceUID=…", field="--key")
-    called = _peer(peer, data, aet, tls=tls, files=(authorities, None, None), user=user)
+    called = _peer(peer, data, aet, tls=tls, files=(authorities, certificate, private_key), user=user)
     with bar(f"fetch from {called.title}") as progress:
         if output is not None:
             outcome = start(called, keys, Folder(output), move_port=move, progress=progress)
@@ -167,13 +171,15 @@ def worklist(
     as_json: AsJson = False,
     tls: Tls = False,
     authorities: Authorities = None,
+    certificate: Certificate = None,
+    private_key: PrivateKey = None,
     user: User = "",
     data: Data = None,
 ) -> None:
     """Ask a worklist what is to be done (Modality Worklist C-FIND)."""
     from pellucid.dimse import clients
 
-    called = _peer(peer, data, aet, tls=tls, files=(authorities, None, None), user=user)
+    called = _peer(peer, data, aet, tls=tls, files=(authorities, certificate, private_key), user=user)
     found = list(clients.find_worklist(called, pairs(key, "--key")))
     show_steps(found, as_json=as_json)
 
