@@ -12,10 +12,10 @@ from benchmarks import Accuracy, Array, Target, Task, root_mean_square
 from pellucid.modalities.xray import Grid, ParallelRayTransform
 from pellucid.modalities.xray.recon.fbp import filtered_back_projection
 from pellucid.modalities.xray.recon.fdk import feldkamp
-from validation import xray as evidence
 from validation.rays import exact_line_integrals
+from validation.xray import analytic as evidence
+from validation.xray.scans import GRID, HEAD, PARALLEL, SIZE
 
-SIZE = evidence.SIZE
 STACK = 16
 
 
@@ -39,11 +39,11 @@ def inputs(name: str) -> dict[str, Array]:
     shared = {
         "size": np.int64(SIZE),
         "detectors": np.int64(SIZE),
-        "angles_rad": -np.deg2rad(evidence.PARALLEL.angles_deg),
+        "angles_rad": -np.deg2rad(PARALLEL.angles_deg),
     }
     if name == "forward_512x720":
         return {**shared, "image": evidence.head_truth()}
-    sinogram = np.ascontiguousarray(exact_line_integrals(evidence.HEAD, evidence.PARALLEL)[:, 0])
+    sinogram = np.ascontiguousarray(exact_line_integrals(HEAD, PARALLEL)[:, 0])
     if name == "fbp_512x720":
         return {**shared, "sinogram": sinogram, "sinogram_about_a_pixel": _about_a_pixel()}
     return {**shared, "sinograms": np.repeat(sinogram[None], STACK, axis=0)}
@@ -55,9 +55,9 @@ def _about_a_pixel() -> Array:
     scikit-image turns about the pixel of index size // 2; we and the others about the middle of the picture, half a
     pixel before it. Sampled so, its picture lies on the same pixels as the truth.
     """
-    half = 0.5 * evidence.GRID.spacing_mm[1]
-    scan = replace(evidence.PARALLEL, column_offset_mm=-half)
-    return np.ascontiguousarray(exact_line_integrals(evidence.HEAD, scan, (half, half, 0.0))[:, 0])
+    half = 0.5 * GRID.spacing_mm[1]
+    scan = replace(PARALLEL, column_offset_mm=-half)
+    return np.ascontiguousarray(exact_line_integrals(HEAD, scan, (half, half, 0.0))[:, 0])
 
 
 def _disc_error(picture: Array) -> float:
@@ -73,7 +73,7 @@ def fbp_512x720() -> tuple[Callable[[], Array], Callable[[Array], float]]:
     data = np.ascontiguousarray(inputs("fbp_512x720")["sinogram"][:, None])
 
     def run() -> Array:
-        return filtered_back_projection(data, evidence.PARALLEL, evidence.GRID)[0]
+        return filtered_back_projection(data, PARALLEL, GRID)[0]
 
     return run, _disc_error
 
@@ -81,8 +81,8 @@ def fbp_512x720() -> tuple[Callable[[], Array], Callable[[Array], float]]:
 def fbp_stack_16() -> tuple[Callable[[], Array], Callable[[Array], float]]:
     """Filtered back-projection of a stack of 16 such slices, seconds per slice; RMSE of the worst slice."""
     data = np.ascontiguousarray(inputs("fbp_stack_16")["sinograms"].swapaxes(0, 1))
-    scan = evidence.PARALLEL.with_row_positions(np.arange(STACK, dtype=np.float64))
-    grid = Grid(shape=(STACK, SIZE, SIZE), spacing_mm=evidence.GRID.spacing_mm)
+    scan = PARALLEL.with_row_positions(np.arange(STACK, dtype=np.float64))
+    grid = Grid(shape=(STACK, SIZE, SIZE), spacing_mm=GRID.spacing_mm)
 
     def run() -> Array:
         return filtered_back_projection(data, scan, grid)
@@ -93,10 +93,10 @@ def fbp_stack_16() -> tuple[Callable[[], Array], Callable[[Array], float]]:
 def forward_512x720() -> tuple[Callable[[], Array], Callable[[Array], float]]:
     """Forward projection of the same slice, set-up included; relative RMS error against exact line integrals."""
     image = inputs("forward_512x720")["image"][None]
-    exact = exact_line_integrals(evidence.HEAD, evidence.PARALLEL)[:, 0]
+    exact = exact_line_integrals(HEAD, PARALLEL)[:, 0]
 
     def run() -> Array:
-        return ParallelRayTransform(evidence.PARALLEL, evidence.GRID)(image)[:, 0]
+        return ParallelRayTransform(PARALLEL, GRID)(image)[:, 0]
 
     return run, lambda data: float(np.linalg.norm(data - exact) / np.linalg.norm(exact))
 
