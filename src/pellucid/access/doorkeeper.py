@@ -66,14 +66,18 @@ class Doorkeeper:
 
     def login_required(self) -> bool:
         """Whether those who have not logged in may do nothing: as soon as there is an account."""
+        known = self.login_known_required()
+        if known is None:
+            known = self.accounts.exist()
+            self._required = time.monotonic() + _REMEMBERED_S, known
+        return known
+
+    def login_known_required(self) -> bool | None:
+        """The same where it is remembered, without waiting for the database; else None."""
         if self._always:
             return True
-        now = time.monotonic()
         until, required = self._required
-        if now >= until:
-            required = self.accounts.exist()
-            self._required = now + _REMEMBERED_S, required
-        return required
+        return required if time.monotonic() < until else None
 
     def forget(self) -> None:
         """After a change: who somebody is must be looked up again."""
@@ -117,15 +121,7 @@ class Doorkeeper:
 
     def audit(self, event: AuditEvent) -> None:
         """Write an event into the trail, with the patients of its studies; raises `AuditTrailError`."""
-        unknown = [study for study, patient in event.studies.items() if not patient][:500]
-        if unknown:
-            chosen = select(StudyRow.study_instance_uid, StudyRow.patient_id).where(
-                StudyRow.study_instance_uid.in_(unknown)
-            )
-            with self._archive.reading() as session:
-                patients = {row.study_instance_uid: row.patient_id for row in session.execute(chosen)}
-            event = replace(event, studies={**event.studies, **patients})
-        self.trail.write(event)
+        self.trail.write(event, self._with_patients)
 
     def note(
         self,
@@ -146,6 +142,17 @@ class Doorkeeper:
         self.trail.close()
         if self.provider is not None:
             self.provider.close()
+
+    def _with_patients(self, event: AuditEvent) -> AuditEvent:
+        unknown = [study for study, patient in event.studies.items() if not patient][:500]
+        if not unknown:
+            return event
+        chosen = select(StudyRow.study_instance_uid, StudyRow.patient_id).where(
+            StudyRow.study_instance_uid.in_(unknown)
+        )
+        with self._archive.reading() as session:
+            patients = {row.study_instance_uid: row.patient_id for row in session.execute(chosen)}
+        return replace(event, studies={**event.studies, **patients})
 
     def _remembered(self, token: str, address: str, find: Callable[[str], Caller | None]) -> Caller | None:
         key, now = digest_of(token), time.monotonic()

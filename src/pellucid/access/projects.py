@@ -16,8 +16,11 @@ from sqlalchemy.orm import Session
 from pellucid.access.accounts import project_of
 from pellucid.access.tables import ProjectRuleRow
 from pellucid.archive import Archive, Stored
+from pellucid.archive.prepared import Prepared
 from pellucid.archive.schema import SeriesRow, StudyProjectRow, StudyRow
 from pellucid.errors import InvalidInputError
+
+_ANY_RULE = Prepared(select(ProjectRuleRow.name))
 
 SOURCE = "SourceAE"
 """Instead of an attribute: the AE title that sent the study."""
@@ -105,9 +108,9 @@ class Projects:
 
     def on_store(self, session: Session, stored: Sequence[Stored]) -> None:
         """Apply the rules to what arrives; for `Archive.on_store`."""
-        rules = _rules(session)
-        if not rules:
+        if _ANY_RULE.run(session.connection(), {}).first() is None:  # asked for every instance that is stored
             return
+        rules = _rules(session)
         sources: dict[str, set[str]] = {}
         for item in stored:
             sources.setdefault(item.study_instance_uid, set()).add(item.source)

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -95,21 +95,16 @@ class AuditTrail:
         self._writer: threading.Thread | None = None
         self._seen: OrderedDict[object, float] = OrderedDict()
 
-    def write(self, event: AuditEvent) -> None:
+    def write(self, event: AuditEvent, complete: Callable[[AuditEvent], AuditEvent] = lambda event: event) -> None:
         """Append an event; it is on the disk when this returns. Raises `AuditTrailError`.
 
         Somebody's reading of the same studies is noted once in five minutes (A.5.3.4: a summary of the activity).
+        `complete`: adds what must be looked up, to events that are written.
         """
         if self._is_summarised(event):
             return
-        done: Future[None] = Future()
-        with self._lock:
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._run, name="audit trail", daemon=True)
-                self._writer.start()
-            self._waiting.put((event, done))
         try:
-            done.result()
+            self._appended(complete(event)).result()
         except BaseException:
             self._seen.pop(_key(event), None)
             raise
@@ -165,6 +160,15 @@ class AuditTrail:
             connection.close()
             raise
         return connection
+
+    def _appended(self, event: AuditEvent) -> Future[None]:
+        done: Future[None] = Future()
+        with self._lock:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._run, name="audit trail", daemon=True)
+                self._writer.start()
+            self._waiting.put((event, done))
+        return done
 
     def _is_summarised(self, event: AuditEvent) -> bool:
         if event.action != "R" or not event.studies or event.outcome != Outcome.SUCCESS:

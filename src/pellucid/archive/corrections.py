@@ -123,10 +123,10 @@ class Corrections:
     def apply_to_new(self, session: Session, stored: Sequence[Stored]) -> None:
         """Within the transaction that makes instances visible: correct those whose study has corrections."""
         studies = {one.study_instance_uid for one in stored}
-        known = select(CorrectionRow).where(CorrectionRow.undone == "").order_by(CorrectionRow.id)
         for study_uid in studies:
             if _CORRECTED.run(session.connection(), {"study": study_uid, "undone": ""}).first() is None:
                 continue
+            known = select(CorrectionRow).where(CorrectionRow.undone == "").order_by(CorrectionRow.id)
             rows = list(session.scalars(known.where(CorrectionRow.study_instance_uid == study_uid)))
             for row in rows:
                 for one in stored:

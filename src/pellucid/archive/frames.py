@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -67,15 +68,20 @@ class Frames:
             return self.coded(record, frame)
         return self.kept(record, f"frame {frame} {syntax}", lambda: self._encode(record, frame, syntax))
 
-    def kept(self, record: InstanceRecord, name: str, make: Callable[[], bytes]) -> bytes:
-        """What `make` made from the instance, now or at an earlier time."""
+    def kept(self, record: InstanceRecord, name: str, make: Callable[[], bytes], *, worth_s: float = 0.0) -> bytes:
+        """What `make` made from the instance, now or at an earlier time; kept where that took `worth_s` seconds."""
         found = self.cache.get(record.object_sha256, name)
         if found is None:
+            began = time.perf_counter()
             found = make()
-            self.cache.put(record.object_sha256, name, found)
-            if not self._objects.exists(record.object_sha256):  # deleted meanwhile
-                self.cache.forget(record.object_sha256)
+            if time.perf_counter() - began >= worth_s:
+                self._keep(record, name, found)
         return found
+
+    def _keep(self, record: InstanceRecord, name: str, made: bytes) -> None:
+        self.cache.put(record.object_sha256, name, made)
+        if not self._objects.exists(record.object_sha256):  # deleted meanwhile
+            self.cache.forget(record.object_sha256)
 
     def refusal(self, record: InstanceRecord, syntax: str) -> str | None:
         """Why the instance cannot be had in a transfer syntax without loss; None where it can."""

@@ -1,33 +1,77 @@
-"""Statements that run with every instance, written out once for each kind of database."""
+"""Statements that run with every instance or request, written out once for each kind of database."""
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import Connection, Executable
+from sqlalchemy.exc import DBAPIError
+
+
+class Answer:
+    """What a statement answered: rows with the names of their columns, and how many it changed."""
+
+    def __init__(self, cursor: Any, row: Any) -> None:
+        self._cursor = cursor
+        self._row = row
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+        return int(self._cursor.rowcount)
+
+    def first(self) -> Any:
+        """The first row, or None."""
+        found = self._only()
+        return None if found is None else self._row(*found)
+
+    def one(self) -> Any:
+        """The only row."""
+        (found,) = self.all()
+        return found
+
+    def scalar(self) -> Any:
+        """The first value of the first row, or None."""
+        found = self._only()
+        return None if found is None else found[0]
+
+    def all(self) -> list[Any]:
+        """Every row."""
+        return [self._row(*found) for found in self._cursor.fetchall()]
+
+    def _only(self) -> Any:
+        found = self._cursor.fetchone()
+        self._cursor.close()  # there may be more rows, which hold the statement open
+        return found
 
 
 class Prepared:
     """A statement with named parameters, as SQL text: building and looking it up each time costs more than running it.
 
-    For texts and integers only, which go to the driver as they are.
+    It goes to the driver within the connection's transaction. For texts and integers only, which the driver takes and
+    gives as they are.
     """
 
     def __init__(self, statement: Executable, columns: Sequence[str] | None = None) -> None:
         self._statement: Any = statement
         self._columns = columns
         self._written: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._row = _row_of([column.name for column in getattr(statement, "exported_columns", ())])
 
-    def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> Answer:
         """Execute it once."""
         text, names = self._text(connection)
-        return connection.exec_driver_sql(text, tuple([values[name] for name in names]))
+        return Answer(_executed(connection, text, tuple([values[name] for name in names])), self._row)
 
     def run_all(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Execute it for each of the rows."""
         text, names = self._text(connection)
-        connection.exec_driver_sql(text, [tuple([row[name] for name in names]) for row in rows])
+        if len(rows) == 1:
+            _executed(connection, text, tuple([rows[0][name] for name in names]))
+        else:
+            connection.exec_driver_sql(text, [tuple([row[name] for name in names]) for row in rows])
 
     def _text(self, connection: Connection) -> tuple[str, tuple[str, ...]]:
         found = self._written.get(connection.dialect.name)
@@ -35,3 +79,37 @@ class Prepared:
             compiled = self._statement.compile(dialect=connection.dialect, column_keys=self._columns)
             found = self._written[connection.dialect.name] = str(compiled), tuple(compiled.positiontup)
         return found
+
+
+def _row_of(columns: Sequence[str]) -> Any:
+    """A tuple with names, made now: the columns are known from the statement alone."""
+    return namedtuple("Row", columns)
+
+
+def _executed(connection: Connection, text: str, values: tuple[Any, ...]) -> Any:
+    """The driver's cursor after the statement; what the driver raises is raised as SQLAlchemy would."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(text, values)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raised = _as_sqlalchemy(connection, cursor, text, error)
+        if raised is error:
+            raise
+        raise raised from error
+    return cursor
+
+
+def _as_sqlalchemy(connection: Connection, cursor: Any, text: str, error: Exception) -> BaseException:
+    gone = connection.dialect.is_disconnect(error, connection.connection, cursor)  # type: ignore[arg-type]
+    raised = DBAPIError.instance(
+        text,
+        None,
+        error,
+        connection.dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=gone,
+        dialect=connection.dialect,
+    )
+    if gone:
+        connection.invalidate(error)
+    return raised

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from pellucid.archive import query as queries
@@ -16,6 +16,7 @@ from pellucid.archive.database import Database
 from pellucid.archive.frames import Frames
 from pellucid.archive.lines import merged
 from pellucid.archive.objects import ObjectDamagedError, Objects
+from pellucid.archive.prepared import Prepared
 from pellucid.archive.query import Match, Query
 from pellucid.archive.records import AcquisitionRecord, InstanceRecord, SeriesSource
 from pellucid.archive.schema import AcquisitionRow, InstanceRow, SeriesRow, SeriesSourceRow
@@ -27,6 +28,30 @@ if TYPE_CHECKING:
 _RECORD_COLUMNS = [
     getattr(InstanceRow, name) for name in InstanceRecord.__dataclass_fields__ if name != "study_instance_uid"
 ]
+
+
+_LEVELS = {
+    "study": SeriesRow.study_instance_uid,
+    "series": InstanceRow.series_instance_uid,
+    "instance": InstanceRow.sop_instance_uid,
+}
+
+
+def _instances_of(levels: tuple[str, ...]) -> Select[Any]:
+    """Instances in their order, their UIDs at these levels as parameters of these names."""
+    return (
+        select(SeriesRow.study_instance_uid, *_RECORD_COLUMNS)
+        .join(SeriesRow, SeriesRow.series_instance_uid == InstanceRow.series_instance_uid)
+        .where(*(_LEVELS[level] == bindparam(level) for level in levels))
+        .order_by(SeriesRow.series_number, SeriesRow.series_instance_uid, InstanceRow.instance_number)
+    )
+
+
+_INSTANCES_OF: dict[tuple[str, ...], Prepared] = {
+    levels: Prepared(_instances_of(levels))
+    for levels in (("study",), ("study", "series"), ("study", "instance"), ("study", "series", "instance"))
+}
+"""For those who see everything, by what is given."""
 
 
 class View:
@@ -57,14 +82,15 @@ class View:
         self, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
     ) -> list[InstanceRecord]:
         """The instances of a study, of one of its series, or one of them; empty where there are none."""
-        statement = (
-            select(SeriesRow.study_instance_uid, *_RECORD_COLUMNS)
-            .join(SeriesRow, SeriesRow.series_instance_uid == InstanceRow.series_instance_uid)
-            .where(*self._place(study_uid, series_uid, sop_uid))
-            .order_by(SeriesRow.series_number, SeriesRow.series_instance_uid, InstanceRow.instance_number)
-        )
-        with self.reading() as session:
-            found = [InstanceRecord(**row) for row in session.execute(statement).mappings()]
+        given = {"study": study_uid, "series": series_uid, "instance": sop_uid}
+        named = {name: uid for name, uid in given.items() if uid is not None}
+        with self.looking() as connection:
+            if self.visible.everything:
+                rows = _INSTANCES_OF[tuple(named)].run(connection, named).all()
+            else:
+                statement = _instances_of(tuple(named)).where(*self.visible.conditions(SeriesRow.study_instance_uid))
+                rows = list(connection.execute(statement, named))
+            found = [InstanceRecord(**row._asdict()) for row in rows]
         if found and self.reads is not None:
             self.reads.note(study_uid)
         return found

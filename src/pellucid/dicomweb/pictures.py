@@ -28,6 +28,8 @@ from pellucid.dicomweb.rendering import FILMS, PARAMETERS, PICTURES, Rendering, 
 from pellucid.dicomweb.representation import Body, entity_tag, http_date, respond
 from pellucid.dicomweb.resource import FRAMES, INSTANCE, MULTIPART, SERIES, STUDY, Answer, Resource
 
+_WORTH_S = 0.02
+"""A picture that was made quicker is not kept on disk: writing it costs about as much as making it."""
 _REMEMBERED = 1 << 20
 """A larger picture is made again each time [byte]."""
 
@@ -71,7 +73,7 @@ def picture(context: Context, pixels: Pixels, frame: int, rendering: Rendering) 
     tag = entity_tag(pixels.record.object_sha256, frame, rendering)
     data = context.pictures.get(tag)
     if data is None:
-        data = pixels.kept(f"picture {tag}", lambda: render(pixels, frame, rendering))
+        data = pixels.kept(f"picture {tag}", lambda: render(pixels, frame, rendering), worth_s=_WORTH_S)
         if len(data) <= _REMEMBERED:
             context.pictures.put(tag, data)
     return Body.of(data, rendering.media_type, tag=tag, modified=http_date(pixels.record.received))

@@ -126,9 +126,12 @@ class Pixels:
                 return None
         return lambda frame: self._encoded(frame, syntax)
 
-    def kept(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """What `make` made of these pixels, now or (under the same name, by the same program) at an earlier time."""
-        return self._frames.kept(self.record, f"{__version__} {name}", make)
+    def kept(self, name: str, make: Callable[[], bytes], *, worth_s: float = 0.0) -> bytes:
+        """What `make` made of these pixels, now or (under the same name, by the same program) at an earlier time.
+
+        Kept only where making it took `worth_s` seconds.
+        """
+        return self._frames.kept(self.record, f"{__version__} {name}", make, worth_s=worth_s)
 
     def decoded(self, frame: int) -> Frame:
         """A frame as numbers as stored (no rescale), colour as RGB."""

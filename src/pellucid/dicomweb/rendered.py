@@ -62,11 +62,19 @@ def _displayed(frame: Frame, dataset: Dataset, index: int, window: Window | None
         return _grey(array, array, dataset, index, window, inverted=inverted)
     # What a pixel becomes depends on its value alone: every value between the extremes is looked at once.
     low, high = int(array.min()), int(array.max())
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     values = np.arange(low, high + 1).astype(array.dtype)
     if values.size >= array.size:
         return _grey(array, array, dataset, index, window, inverted=inverted)
-    table = _grey(values, array, dataset, index, window, inverted=inverted)
-    return table[array.astype(np.int32) - low] if low else table[array]
+    return _looked_up_in(values, _grey(values, array, dataset, index, window, inverted=inverted), array)
+
+
+def _looked_up_in(values: NDArray[Any], grey: NDArray[np.uint8], array: NDArray[Any]) -> NDArray[np.uint8]:
+    """`grey` of the values that `array` has; the table is as large as all values, so that bits are places in it."""
+    unsigned = np.dtype(f"u{array.dtype.itemsize}")
+    table = np.zeros(1 << (8 * array.dtype.itemsize), np.uint8)
+    table[values.view(unsigned)] = grey
+    return np.take(table, np.ascontiguousarray(array).view(unsigned))
 
 
 def _grey(

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pellucid.archive import Archive, Stored
+from pellucid.archive.prepared import Prepared
 from pellucid.archive.schema import InstanceRow
 from pellucid.dimse.deliveries import enqueue
 from pellucid.dimse.matching import matches
@@ -22,7 +23,7 @@ from pellucid.dimse.tables import RouteRow
 from pellucid.errors import InvalidInputError
 
 AE, NOTIFY, FOLDER = "ae:", "notify:", "folder:"
-_ANY_RULE = "SELECT 1 FROM routes LIMIT 1"
+_ANY_RULE = Prepared(select(RouteRow.name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class Routes:
 
 def route_new_instances(session: Session, stored: Sequence[Stored]) -> None:
     """For `Archive.on_store`: put what matches a rule into the queue."""
-    if session.connection().exec_driver_sql(_ANY_RULE).first() is None:  # asked for every instance that is stored
+    if _ANY_RULE.run(session.connection(), {}).first() is None:  # asked for every instance that is stored
         return
     rules = [rule for rule in _routes(session) if rule.enabled]
     noticed: set[tuple[str, str]] = set()

@@ -79,7 +79,8 @@ def create_app(settings: Settings, *, platform: Platform | None = None) -> FastA
     limits = StoreLimits(
         part_bytes=settings.instance_bytes, total_bytes=settings.upload_bytes, parts=settings.upload_files
     )
-    app.router.routes.append(Mount(DICOMWEB, routes=routes(opened.archive, limits, opened.keeper.audit)))
+    # First of all routes: they are asked one after the other, and these are asked for most.
+    app.router.routes.insert(0, Mount(DICOMWEB, routes=routes(opened.archive, limits, opened.keeper.audit)))
     app.router.routes.append(Mount("/fhir", routes=fhir.routes(opened.archive, opened.keeper.audit, dicomweb=DICOMWEB)))
     app.router.routes.extend(jpip.routes(opened.archive, audit=opened.keeper.audit))
     app.router.routes.extend(viewer_routes())

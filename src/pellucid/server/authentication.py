@@ -87,7 +87,10 @@ class Authentication:
             found = await run_in_threadpool(self._keeper.caller_of_session, session, address)
             if found is not None:
                 return found
-        if await run_in_threadpool(self._keeper.login_required):
+        required = self._keeper.login_known_required()
+        if required is None:
+            required = await run_in_threadpool(self._keeper.login_required)
+        if required:
             return None
         return replace(LOCAL, address=address)
 
