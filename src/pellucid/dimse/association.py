@@ -77,16 +77,20 @@ class Association:
     def send(
         self,
         context: Context,
-        command: Command,
+        command: Command | bytes,
         data: bytes | Path | None = None,
         *,
         start: int = 0,
         flush: bool = True,
     ) -> None:
-        """Send a message; `data`: a data set's bytes, or a file (or bytes) that hold it from `start` on."""
-        kind = NO_DATA_SET if data is None else _DATA_FOLLOWS
+        """Send a message; `data`: a data set's bytes, or a file (or bytes) that hold it from `start` on.
+
+        `command`: also as `encoded_command` made it, for messages that have the same.
+        """
         most = self.negotiated.most_bytes
-        encoded = memoryview(command_set.encode({**command, "CommandDataSetType": kind}))
+        encoded = memoryview(
+            command if isinstance(command, bytes) else encoded_command(command, with_data=data is not None)
+        )
         write, wants_more = self._connection.write, data is not None
         cut = fragments(context.id, command=True, most=most)
         write(*cut(encoded, last=True), flush=not wants_more and flush)
@@ -201,6 +205,11 @@ class Association:
         if kind is Pdu.ABORT:
             raise AssociationEndedError("the partner aborted the association")
         raise ProtocolError(f"an unexpected PDU ({kind.name})", _UNEXPECTED)
+
+
+def encoded_command(command: Command, *, with_data: bool) -> bytes:
+    """The bytes of a command set; `with_data`: a data set follows."""
+    return command_set.encode({**command, "CommandDataSetType": _DATA_FOLLOWS if with_data else NO_DATA_SET})
 
 
 class _Incoming:

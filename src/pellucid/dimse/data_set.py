@@ -136,7 +136,10 @@ class _Writer:
             return struct.pack(f"{self._order}{len(values)}{code}", *map(convert, values))
         if vr == "AT":
             return b"".join(self._tag.pack(int(value[:4], 16), int(value[4:], 16)) for value in values)
-        joined = "\\".join(name_text(v) if isinstance(v, Mapping) else _number_text(v) for v in values)
+        if len(values) == 1 and type(values[0]) is str:  # as most are
+            joined = values[0]
+        else:
+            joined = "\\".join(name_text(v) if isinstance(v, dict) else _number_text(v) for v in values)
         return _even(joined.encode("utf-8"), b"\0" if vr == "UI" else b" ")
 
     def _item(self, item: Mapping[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pellucid.access import Permission
+from pellucid.dimse.association import encoded_command
 from pellucid.dimse.data_set import Attributes, decode, encode
 from pellucid.dimse.messages import Message
 from pellucid.dimse.pixel_providers import with_provider_urls
@@ -45,7 +46,9 @@ def requested_keys(session: Session, message: Message) -> Keys:
 def answer_all(session: Session, message: Message, found: Iterator[Attributes], keys: Keys) -> None:
     """A pending response for each match, then the final one; ended where the partner cancels."""
     association, context = session.association, message.context
-    pending = message.answer(PENDING_UNSUPPORTED_KEYS if keys.has_unsupported else PENDING)
+    pending = encoded_command(
+        message.answer(PENDING_UNSUPPORTED_KEYS if keys.has_unsupported else PENDING), with_data=True
+    )
     number = message.command.get("MessageID", 0)
     for count, attributes in enumerate(found):
         if count % _CHECK_CANCEL_EVERY == 0 and association.is_cancelled(number):

@@ -30,6 +30,7 @@ _PATIENT = frozenset(
         "PatientSpeciesDescription",
     )
 )
+_IDENTIFIERS = frozenset(map(tag_of, ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")))
 _DATE, _TIME = tag_of("StudyDate"), tag_of("StudyTime")
 
 
@@ -41,14 +42,20 @@ def search(view: View, keys: Keys) -> Iterator[Attributes]:
 
 def _all(view: View, keys: Keys) -> Iterator[Match]:
     """Every match in the index, a page at a time, so that many of them do not fill the memory."""
-    query = keys.query()
+    query, wanted = keys.query(), _wanted(keys)
     offset = 0
     while True:
-        page = view.find(replace(query, limit=_PAGE, offset=offset))
+        page = view.find(replace(query, limit=_PAGE, offset=offset), wanted)
         yield from page
         if len(page) < _PAGE:
             return
         offset += _PAGE
+
+
+def _wanted(keys: Keys) -> frozenset[str]:
+    """The attributes that are looked at: what is asked for, what is matched here, and what names an entity."""
+    of_patient = _PATIENT | set(filter(None, _COUNTS.values())) if keys.level == "PATIENT" else frozenset()
+    return frozenset({*_IDENTIFIERS, *keys.returned, *keys.matched_after, *of_patient, _DATE, _TIME})
 
 
 def _passes(match: Match, keys: Keys) -> bool:
