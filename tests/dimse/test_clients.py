@@ -162,7 +162,19 @@ class TestQuery:
         assert pellucid(["query", peer, "--fuzzy", "-k", "PatientName=jor mul", "-r", "PatientID"]) == 0
         assert "Müller" in capsys.readouterr().out
 
+    def test_from_patients_down(self, filled, peer, capsys):
+        patients = ["query", peer, "--root", "patient", "--level", "patient", "-k", "PatientID=P*", "--json"]
+        assert pellucid(patients) == 0
+        (found,) = json.loads(capsys.readouterr().out)
+        assert found["00201200"]["Value"] == [2]
+        assert pellucid(["query", peer, "--root", "patient", "-k", "PatientID=P1", "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == 2
+        assert pellucid(["query", peer, "--root", "patient"]) == 1  # refused by the peer: no patient named
+        assert "A900" in capsys.readouterr().err
+
     def test_wrong_use(self, peer, capsys):
+        assert pellucid(["query", peer, "--level", "patient"]) == 2
+        assert pellucid(["query", peer, "--root", "series"]) == 2
         assert pellucid(["query", peer, "--level", "frame"]) == 2
         assert pellucid(["query", peer, "-k", "Nonsense=1"]) == 2
         assert pellucid(["query", "nowhere"]) == 2
@@ -224,6 +236,25 @@ class TestFetch:
         (file,) = (tmp_path / "t").iterdir()
         assert pydicom.dcmread(file).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.103"
         peer.server.shutdown()
+
+    @pytest.mark.parametrize("way", ["get", "move"])
+    def test_from_patients_down(self, filled, tmp_path, way, capsys):
+        from pellucid.dimse.partners import ApplicationEntity, Partners
+
+        filled.store(dicom(3, PatientID="P2"))
+        port, target = free_port(), tmp_path / "target"
+        Partners(filled).put(ApplicationEntity(title="FETCHER", host="127.0.0.1", port=port))
+        with listening(filled) as own:
+            command = ["fetch", f"PELLUCID@127.0.0.1:{own.port}", "--root", "patient", "-o", str(target)]
+            command += ["--aet", "FETCHER"] + (["--move", str(port)] if way == "move" else [])
+            assert pellucid([*command, "-k", "PatientName=Doe*", "-k", "StudyDescription=Chest"]) == 0
+            assert pellucid([*command, "-k", "PatientID=P1", "-k", f"StudyInstanceUID={uid(1)}"]) == 0
+            assert pellucid([*command, "-k", f"StudyInstanceUID={uid(1)}"]) == 2
+        told = capsys.readouterr()
+        assert "fetched 0, already here 4, failed 0" in told.out
+        assert "keys: are none of a patient" in told.err
+        found = {pydicom.dcmread(path).StudyInstanceUID for path in target.glob("*.dcm")}
+        assert found == {uid(1), uid(2), uid(3)}
 
     def test_a_destination_that_the_peer_does_not_know(self, filled, peer, tmp_path, capsys):
         command = ["fetch", peer, "-k", "PatientID=P1", "-o", str(tmp_path / "t"), "--move", str(free_port())]

@@ -97,6 +97,11 @@ def test_from_here_to_there(archive, orthanc, tmp_path, capsys):
     assert "sent 0, already there 3" in capsys.readouterr().out
     assert pellucid(["query", orthanc.title, "-k", "PatientName=Doe*"]) == 0
     assert uid(1) in capsys.readouterr().out
+    from_patients = ["--root", "patient", "-k", "PatientID=P1"]
+    assert pellucid(["query", orthanc.title, *from_patients, "--level", "patient", "-r", "PatientName"]) == 0
+    assert "Doe^Jane" in capsys.readouterr().out
+    assert pellucid(["fetch", orthanc.title, *from_patients, "-o", str(tmp_path / "fetched")]) == 0
+    assert "fetched 3" in capsys.readouterr().out
     assert pellucid(["fetch", orthanc.title, "-k", f"StudyInstanceUID={uid(1)}", *data]) == 0
     assert len(archive.instances(uid(1))) == 3
 

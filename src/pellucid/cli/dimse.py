@@ -14,6 +14,7 @@ from pellucid.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from pellucid.dimse.requestor import Peer
+    from pellucid.dimse.services import InformationModel
 
 PeerName = Annotated[
     str,
@@ -25,6 +26,7 @@ Authorities = Annotated[Path | None, Option(help="PEM file of the certificates t
 Certificate = Annotated[Path | None, Option(help="PEM file of this side's certificate.")]
 PrivateKey = Annotated[Path | None, Option(help="PEM file of its private key.")]
 User = Annotated[str, Option(help="User name to be known by; the password is read from PELLUCID_DIMSE_PASSWORD.")]
+Root = Annotated[str, Option(help="The information model: study, or patient.")]
 Keys = Annotated[
     list[str] | None,
     Option("--key", "-k", help="Keyword=value to match; may be repeated.", metavar="KEYWORD=VALUE"),
@@ -99,7 +101,8 @@ def send(
 def query(
     peer: PeerName,
     key: Keys = None,
-    level: Annotated[str, Option(help="study, series or image.")] = "study",
+    level: Annotated[str, Option(help="study, series or image; with --root patient also patient.")] = "study",
+    root: Root = "study",
     returned: Annotated[
         list[str] | None, Option("--return", "-r", help="A keyword to be told; may be repeated.", metavar="KEYWORD")
     ] = None,
@@ -116,12 +119,13 @@ def query(
     """Search another archive (C-FIND)."""
     from pellucid.dimse import clients
 
-    if level.upper() not in clients.RETURNED:
-        raise InvalidInputError(f"is {level!r}; expected study, series or image", field="--level")
+    model = _model(root)
+    if level.upper() not in model.levels:
+        raise InvalidInputError(f"is {level!r}; expected {', '.join(model.levels).lower()}", field="--level")
     called = _peer(peer, data, aet, tls=tls, files=(authorities, certificate, private_key), user=user)
     names = tuple(returned) if returned else clients.RETURNED[level.upper()]
     keys = pairs(key, "--key")
-    found = list(clients.find(called, level.upper(), keys, returned=names, fuzzy=fuzzy))
+    found = list(clients.find(called, level.upper(), keys, model=model, returned=names, fuzzy=fuzzy))
     show(found, list(dict.fromkeys((*names, *keys))), as_json=as_json)
 
 
@@ -131,6 +135,7 @@ def fetch(
     output: Annotated[
         Path | None, Option("--output", "-o", help="A folder for the files; without, they go into the archive.")
     ] = None,
+    root: Root = "study",
     move: Annotated[
         int | None, Option(help="Use C-MOVE to this AE title, which the peer knows at this port.", min=1, max=65535)
     ] = None,
@@ -153,10 +158,10 @@ def fetch(
     called = _peer(peer, data, aet, tls=tls, files=(authorities, certificate, private_key), user=user)
     with bar(f"fetch from {called.title}") as progress:
         if output is not None:
-            outcome = start(called, keys, Folder(output), move_port=move, progress=progress)
+            outcome = start(called, keys, Folder(output), move_port=move, model=_model(root), progress=progress)
         else:
             with archive_in(data) as archive:
-                outcome = start(called, keys, archive, move_port=move, progress=progress)
+                outcome = start(called, keys, archive, move_port=move, model=_model(root), progress=progress)
     typer.echo(f"fetched {outcome.fetched}, already here {outcome.already_here}, failed {outcome.failed}")
     for problem in outcome.problems:
         typer.echo(problem, err=True)
@@ -189,6 +194,15 @@ def conformance() -> None:
     from pellucid.dimse.conformance import statement
 
     typer.echo(statement())
+
+
+def _model(root: str) -> InformationModel:
+    from pellucid.dimse.services import PATIENT_ROOT, STUDY_ROOT
+
+    known = {"study": STUDY_ROOT, "patient": PATIENT_ROOT}
+    if root not in known:
+        raise InvalidInputError(f"is {root!r}; expected study or patient", field="--root")
+    return known[root]
 
 
 def _peer(

@@ -19,10 +19,17 @@ from pellucid.dimse.problems import NetworkError
 from pellucid.dimse.query_keys import QUERY_LEVEL
 from pellucid.dimse.requestor import Peer, Wanted, associated, context_for
 from pellucid.dimse.service import CANCELLED, PENDING, PENDING_UNSUPPORTED_KEYS, SUCCESS
-from pellucid.dimse.services import MESSAGE_SYNTAXES, MODALITY_WORKLIST, STUDY_ROOT_FIND, VERIFICATION
+from pellucid.dimse.services import (
+    MESSAGE_SYNTAXES,
+    MODALITY_WORKLIST,
+    STUDY_ROOT,
+    VERIFICATION,
+    InformationModel,
+)
 from pellucid.errors import InvalidInputError
 
 RETURNED: dict[str, tuple[str, ...]] = {
+    "PATIENT": ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "NumberOfPatientRelatedStudies"),
     "STUDY": (
         "StudyInstanceUID",
         "PatientName",
@@ -101,13 +108,14 @@ def find(
     level: str,
     keys: Mapping[str, str],
     *,
+    model: InformationModel = STUDY_ROOT,
     returned: tuple[str, ...] | None = None,
     fuzzy: bool = False,
     relational: bool = False,
 ) -> Iterator[Attributes]:
-    """C-FIND with the Study Root model: what matches `keys` (by keyword, in the language of PS3.4 C.2.2.2)."""
+    """C-FIND: what matches `keys` (by keyword, in the language of PS3.4 C.2.2.2)."""
     wanted = Wanted(
-        abstract_syntax=STUDY_ROOT_FIND,
+        abstract_syntax=model.find,
         transfer_syntaxes=MESSAGE_SYNTAXES,
         extended=bytes((relational, 0, fuzzy, 0)) if fuzzy or relational else b"",
     )
@@ -115,7 +123,7 @@ def find(
     identifier |= {_tag(keyword): _key(keyword, value) for keyword, value in keys.items()}
     identifier[QUERY_LEVEL] = {"vr": "CS", "Value": [level]}
     with associated(peer, [wanted]) as association:
-        yield from ask(association, context_for(association, STUDY_ROOT_FIND), identifier)
+        yield from ask(association, context_for(association, model.find), identifier)
 
 
 def find_worklist(peer: Peer, keys: Mapping[str, str]) -> Iterator[Attributes]:

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from pellucid.access import Permission
 from pellucid.archive import Archive, Stored, StoreRefusedError
+from pellucid.archive.levels import tag_of
 from pellucid.archive.schema import InstanceRow
 from pellucid.dimse.association import Association
 from pellucid.dimse.clients import find
 from pellucid.dimse.command_set import Operation
-from pellucid.dimse.data_set import encode, text
+from pellucid.dimse.data_set import Attributes, encode, text
 from pellucid.dimse.listener import Listener, listening_socket
 from pellucid.dimse.messages import Context, Message
 from pellucid.dimse.partners import ApplicationEntity
@@ -28,12 +29,28 @@ from pellucid.dimse.query_keys import QUERY_LEVEL
 from pellucid.dimse.requestor import MOST_CONTEXTS, Peer, Wanted, associated, context_for
 from pellucid.dimse.sending_files import Sent, dicom_files
 from pellucid.dimse.service import PENDING, SUCCESS, Doors
-from pellucid.dimse.services import MESSAGE_SYNTAXES, NATIVE_SYNTAXES, STORAGE_SYNTAXES, STUDY_ROOT_GET, STUDY_ROOT_MOVE
+from pellucid.dimse.services import (
+    MESSAGE_SYNTAXES,
+    NATIVE_SYNTAXES,
+    PATIENT_ROOT,
+    STORAGE_SYNTAXES,
+    STUDY_ROOT,
+    InformationModel,
+)
+from pellucid.errors import InvalidInputError
 from pellucid.progress import Progress, no_progress
 
-_STUDY, _SERIES, _INSTANCE, _CLASS = "0020000D", "0020000E", "00080018", "00080016"
+_PATIENT, _STUDY, _SERIES, _INSTANCE, _CLASS = "00100020", "0020000D", "0020000E", "00080018", "00080016"
 _AT_ONCE = 100
 _AVAILABLE_SYNTAX = "00083002"
+_UNIQUE = {
+    "PATIENT": "PatientID",
+    "STUDY": "StudyInstanceUID",
+    "SERIES": "SeriesInstanceUID",
+    "IMAGE": "SOPInstanceUID",
+}
+_OF_A_PATIENT = frozenset({"PatientID", "PatientName", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"})
+_OF_A_SERIES = frozenset({"SeriesInstanceUID", "SeriesNumber", "Modality", "SeriesDescription"})
 _OF_AN_IMAGE = ("SOPInstanceUID", "SOPClassUID", "AvailableTransferSyntaxUID")
 
 
@@ -41,6 +58,7 @@ _OF_AN_IMAGE = ("SOPInstanceUID", "SOPClassUID", "AvailableTransferSyntaxUID")
 class Remote:
     """An instance at the peer; `syntaxes`: in which it can be had, empty where the peer does not say."""
 
+    patient: str
     study: str
     series: str
     instance: str
@@ -58,28 +76,61 @@ class Fetched:
     problems: list[str] = field(default_factory=list)
 
 
-def remote_instances(peer: Peer, keys: Mapping[str, str]) -> list[Remote]:
-    """The instances of the studies, series or instances that match `keys`, found level by level."""
-    found: list[Remote] = []
-    levels = {"SeriesInstanceUID", "SeriesNumber", "Modality", "SeriesDescription"}
-    studies = {name: value for name, value in keys.items() if name not in levels | {"SOPInstanceUID"}}
-    for study in find(peer, "STUDY", studies, returned=("StudyInstanceUID",)):
-        of_series = {"StudyInstanceUID": text(study, _STUDY), **{n: v for n, v in keys.items() if n in levels}}
-        for series in find(peer, "SERIES", of_series, returned=("SeriesInstanceUID",)):
-            place = {"StudyInstanceUID": text(study, _STUDY), "SeriesInstanceUID": text(series, _SERIES)}
-            if "SOPInstanceUID" in keys:
-                place["SOPInstanceUID"] = keys["SOPInstanceUID"]
-            for image in find(peer, "IMAGE", place, returned=_OF_AN_IMAGE):
-                found.append(  # noqa: PERF401 (four loops are no comprehension)
-                    Remote(
-                        study=place["StudyInstanceUID"],
-                        series=place["SeriesInstanceUID"],
-                        instance=text(image, _INSTANCE),
-                        sop_class=text(image, _CLASS),
-                        syntaxes=frozenset(filter(None, text(image, _AVAILABLE_SYNTAX).split("\\"))),
-                    )
-                )
-    return found
+def remote_instances(peer: Peer, keys: Mapping[str, str], model: InformationModel = STUDY_ROOT) -> list[Remote]:
+    """The instances of the studies, series or instances that match `keys`, found level by level.
+
+    Raises `InvalidInputError` where the model begins with patients, and no key is of a patient.
+    """
+    levels = [_Level(name, _keys_at(name, keys, model)) for name in model.levels]
+    if model is PATIENT_ROOT and not levels[0].keys:
+        raise InvalidInputError(f"are none of a patient ({', '.join(sorted(_OF_A_PATIENT))})", field="keys")
+    return [
+        Remote(
+            patient=place.get("PatientID", ""),
+            study=place["StudyInstanceUID"],
+            series=place["SeriesInstanceUID"],
+            instance=place["SOPInstanceUID"],
+            sop_class=text(found, _CLASS),
+            syntaxes=frozenset(filter(None, text(found, _AVAILABLE_SYNTAX).split("\\"))),
+        )
+        for place, found in _descend(peer, model, levels, {})
+    ]
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A level of a query, and the keys that are matched there."""
+
+    name: str
+    keys: Mapping[str, str]
+
+
+def _keys_at(level: str, keys: Mapping[str, str], model: InformationModel) -> dict[str, str]:
+    """Those of the keys that are matched at a level; what no other level has is of a study."""
+    return {name: value for name, value in keys.items() if _level_of(name, model) == level}
+
+
+def _level_of(keyword: str, model: InformationModel) -> str:
+    if keyword in _OF_A_PATIENT and model is PATIENT_ROOT:
+        return "PATIENT"
+    if keyword in _OF_A_SERIES:
+        return "SERIES"
+    return "IMAGE" if keyword == "SOPInstanceUID" else "STUDY"
+
+
+def _descend(
+    peer: Peer, model: InformationModel, levels: Sequence[_Level], place: Mapping[str, str]
+) -> Iterator[tuple[Mapping[str, str], Attributes]]:
+    """What is found at the lowest level, each with the unique keys that lead to it (PS3.4 section C.4.1.2.1)."""
+    level, *lower = levels
+    unique = _UNIQUE[level.name]
+    returned = (unique,) if lower else _OF_AN_IMAGE
+    for found in find(peer, level.name, {**place, **level.keys}, model=model, returned=returned):
+        here = {**place, unique: text(found, tag_of(unique))}
+        if lower:
+            yield from _descend(peer, model, lower, here)
+        else:
+            yield here, found
 
 
 def fetch(
@@ -88,6 +139,7 @@ def fetch(
     target: Folder | Archive,
     *,
     move_port: int | None = None,
+    model: InformationModel = STUDY_ROOT,
     progress: Progress = no_progress,
 ) -> Fetched:
     """Fetch what matches `keys` into a folder or an archive; what is there already is not fetched again.
@@ -95,7 +147,7 @@ def fetch(
     By C-GET; with `move_port` by C-MOVE to the calling title, which the peer must know at this port. Raises
     `NetworkError` where the peer cannot be reached or breaks off.
     """
-    remote = remote_instances(peer, keys)
+    remote = remote_instances(peer, keys, model)
     here = target.instances() if isinstance(target, Folder) else _in_archive(target, remote)
     missing = [item for item in remote if item.instance not in here]
     outcome = Fetched(already_here=len(remote) - len(missing))
@@ -104,9 +156,9 @@ def fetch(
         progress(min(1.0, count / max(1, len(missing))), f"fetched {count} of {len(missing)}")
 
     if missing and move_port is None:
-        _get(peer, missing, target, outcome, tell)
+        _get(peer, model, missing, target, outcome, tell)
     elif missing and move_port is not None:
-        _move(peer, missing, target, outcome, tell, move_port)
+        _move(peer, model, missing, target, outcome, tell, move_port)
     return outcome
 
 
@@ -138,13 +190,18 @@ def _in_archive(archive: Archive, remote: Iterable[Remote]) -> set[str]:
 
 
 def _get(
-    peer: Peer, missing: Sequence[Remote], target: Folder | Archive, outcome: Fetched, tell: Callable[[int], None]
+    peer: Peer,
+    model: InformationModel,
+    missing: Sequence[Remote],
+    target: Folder | Archive,
+    outcome: Fetched,
+    tell: Callable[[int], None],
 ) -> None:
     with TemporaryDirectory(prefix="pellucid-") as folder:
         for contexts, items in _associations_for(missing, outcome):
-            wanted = [Wanted(abstract_syntax=STUDY_ROOT_GET, transfer_syntaxes=MESSAGE_SYNTAXES), *contexts]
+            wanted = [Wanted(abstract_syntax=model.get, transfer_syntaxes=MESSAGE_SYNTAXES), *contexts]
             with associated(peer, wanted, folder=Path(folder)) as association:
-                context = context_for(association, STUDY_ROOT_GET)
+                context = context_for(association, model.get)
                 for identifier in _identifiers(items):
                     _get_some(association, context, identifier, target, outcome, tell)
 
@@ -161,7 +218,7 @@ def _get_some(
     command = {
         "CommandField": Operation.C_GET,
         "MessageID": number,
-        "AffectedSOPClassUID": STUDY_ROOT_GET,
+        "AffectedSOPClassUID": context.abstract_syntax,
         "Priority": 0,
     }
     association.send(context, command, encode(identifier, context.transfer_syntax))
@@ -198,6 +255,7 @@ def _keep(message: Message, target: Folder | Archive, outcome: Fetched) -> dict[
 
 def _move(
     peer: Peer,
+    model: InformationModel,
     missing: Sequence[Remote],
     target: Folder | Archive,
     outcome: Fetched,
@@ -222,19 +280,19 @@ def _move(
         doors.partners.put(rule)
         listener = Listener(doors, listening_socket("0.0.0.0", port)).start()  # noqa: S104 (only the peer is served)
         with closing(listener):
-            _ask_to_move(peer, missing, outcome)
+            _ask_to_move(peer, model, missing, outcome)
 
 
-def _ask_to_move(peer: Peer, missing: Sequence[Remote], outcome: Fetched) -> None:
-    wanted = [Wanted(abstract_syntax=STUDY_ROOT_MOVE, transfer_syntaxes=MESSAGE_SYNTAXES)]
+def _ask_to_move(peer: Peer, model: InformationModel, missing: Sequence[Remote], outcome: Fetched) -> None:
+    wanted = [Wanted(abstract_syntax=model.move, transfer_syntaxes=MESSAGE_SYNTAXES)]
     with associated(peer, wanted) as association:
-        context = context_for(association, STUDY_ROOT_MOVE)
+        context = context_for(association, model.move)
         for identifier in _identifiers(missing):
             number = association.next_message_id()
             command = {
                 "CommandField": Operation.C_MOVE,
                 "MessageID": number,
-                "AffectedSOPClassUID": STUDY_ROOT_MOVE,
+                "AffectedSOPClassUID": model.move,
                 "MoveDestination": peer.calling_title,
                 "Priority": 0,
             }
@@ -285,13 +343,15 @@ def _storage(sop_class: str, items: Iterable[Remote]) -> list[Wanted]:
 
 def _identifiers(items: Sequence[Remote]) -> Iterator[dict[str, object]]:
     """Retrievals at IMAGE level: series by series, so many instances at once."""
-    series: dict[tuple[str, str], list[str]] = {}
+    series: dict[tuple[str, str, str], list[str]] = {}
     for item in items:
-        series.setdefault((item.study, item.series), []).append(item.instance)
-    for (study, series_uid), instances in series.items():
+        series.setdefault((item.patient, item.study, item.series), []).append(item.instance)
+    for (patient, study, series_uid), instances in series.items():
+        patient_key = {_PATIENT: {"vr": "LO", "Value": [patient]}} if patient else {}
         for start in range(0, len(instances), _AT_ONCE):
             yield {
                 QUERY_LEVEL: {"vr": "CS", "Value": ["IMAGE"]},
+                **patient_key,
                 _STUDY: {"vr": "UI", "Value": [study]},
                 _SERIES: {"vr": "UI", "Value": [series_uid]},
                 _INSTANCE: {"vr": "UI", "Value": instances[start : start + _AT_ONCE]},

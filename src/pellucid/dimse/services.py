@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.sop_class import _NON_PATIENT_OBJECT_CLASSES, _STORAGE_CLASSES
@@ -19,6 +21,22 @@ PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+
+
+@dataclass(frozen=True)
+class InformationModel:
+    """A query/retrieve information model (PS3.4 section C.3): its SOP classes, and its levels from the top."""
+
+    find: str
+    move: str
+    get: str
+    levels: tuple[str, ...]
+
+
+STUDY_ROOT = InformationModel(STUDY_ROOT_FIND, STUDY_ROOT_MOVE, STUDY_ROOT_GET, ("STUDY", "SERIES", "IMAGE"))
+PATIENT_ROOT = InformationModel(
+    PATIENT_ROOT_FIND, PATIENT_ROOT_MOVE, PATIENT_ROOT_GET, ("PATIENT", "STUDY", "SERIES", "IMAGE")
+)
 
 FIND_CLASSES = frozenset({PATIENT_ROOT_FIND, STUDY_ROOT_FIND})
 MOVE_CLASSES = frozenset({PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE})
