@@ -52,7 +52,8 @@ class Agreement:
 class Task:
     """One task: `run()` is ours; `inputs` go to the peers' process, which answers with an array like ours.
 
-    `peers` are names of modules in benchmarks/peers, each with a function named like the task.
+    `peers` are names of modules in benchmarks/peers, each with a function named like the task; `note` is written under
+    the tables: why there is no peer.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Task:
     repeats: int = 5
     per: int = 1
     """How many equal items (slices) one call handles; seconds are reported per item."""
+    note: str = ""
 
 
 def root_mean_square(difference: Array, where: Array) -> float:

@@ -95,7 +95,8 @@ def run(family: str, task: Task | ServerTask) -> dict[str, Any]:
         [a.name for a in task.accuracies] if isinstance(task, Task) else list(codes["Pellucid"].get("accuracy", ()))
     )
     verdicts = [verdict(target, codes, accuracies) for target in task.targets]
-    return {"task": f"{family}.{task.name}", "title": task.title, "codes": codes, "targets": verdicts}
+    row = {"task": f"{family}.{task.name}", "title": task.title, "codes": codes, "targets": verdicts}
+    return row | ({"note": task.note} if task.note else {})
 
 
 def codes_of(task: Task) -> dict[str, dict[str, Any]]:
@@ -241,6 +242,8 @@ def page(record: dict[str, Any]) -> str:
             value = "-" if target["value"] is None else f"{target['value']:.3g}"
             met = {True: "yes", False: "**no**", None: "not run"}[target["met"]]
             rows.append(f"| {result['title']} | {words(target)} | {value} | {met} |")
+    notes = [f"- {result['title']}: {result['note']}" for result in record["tasks"] if result.get("note")]
+    rows += ["", *notes] if notes else []
     return "\n".join(rows) + "\n"
 
 

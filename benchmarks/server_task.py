@@ -34,6 +34,7 @@ class ServerTask:
     servers: Sequence[type[Server]]
     targets: tuple[Target, ...] = ()
     rounds: int = 2
+    note: str = ""
 
     def codes(self) -> dict[str, dict[str, Any]]:
         """Medians and figures of every server, in turn, so that a drift of the machine's speed meets all."""

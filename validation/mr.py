@@ -10,7 +10,12 @@ from pellucid.image import axial_affine
 from pellucid.modalities import mr
 from pellucid.modalities.mr import signal
 from pellucid.modalities.mr.coils import CoilArray
-from pellucid.modalities.mr.readers import twix
+from pellucid.modalities.mr.forward import SenseEncoding
+from pellucid.modalities.mr.readers import npy, twix
+from pellucid.modalities.mr.recon.cartesian import to_image_space
+from pellucid.modalities.mr.recon.combine import root_sum_of_squares
+from pellucid.modalities.mr.recon.problem import Calibration, cartesian_problem, sensitivities, signal_size
+from pellucid.modalities.mr.recon.sparse import wavelet_fista
 from validation import check, data, mr_phantom, mr_shading
 
 
@@ -131,6 +136,28 @@ def l1_wavelet_brain() -> float:
     """NRMSE of the magnitude over both maps after one scale."""
     run, error = tasks.l1_wavelet_brain()
     return error(run())
+
+
+@check(
+    "Compressed sensing of the SigPy tutorial's brain, 12.4 % sampled: a tenth of the samples, held out, predicted",
+    against="real data",
+    reason="1 where zeros stand for what is missing; 0.34 by least squares over the coils, without wavelets",
+    high=0.29,
+)
+def held_out_samples() -> float:
+    """‖predicted − measured‖ / ‖measured‖ of samples outside the centre that the reconstruction did not see."""
+    (raw,) = npy.read(data("mr/raw/sigpy_tutorial/cartesian_ksp.npy"))
+    samples, sampled = raw.samples[0, :, 0], raw.sampled[0]  # type: ignore[attr-defined]
+    centre = tuple(slice(n // 2 - 12, n // 2 + 12) for n in sampled.shape)
+    held_out = sampled & (np.random.default_rng(0).random(sampled.shape) < 0.1)
+    held_out[centre] = False
+    seen = samples * (sampled & ~held_out)
+    maps = sensitivities(seen[:, *centre], sampled.shape, Calibration())
+    problem = cartesian_problem(maps, sampled & ~held_out, (0, 1), seen)
+    bright = signal_size(root_sum_of_squares(to_image_space(seen, (1, 2))))
+    image = wavelet_fista(problem, 3e-3 * bright, iterations=25)
+    predicted, measured = SenseEncoding(maps, held_out)(image), samples * held_out
+    return float(np.linalg.norm(predicted - measured) / np.linalg.norm(measured))
 
 
 @check(

@@ -13,7 +13,7 @@ from benchmarks import Accuracy, Target, Task
 from benchmarks.tasks import xray
 from pellucid.modalities.xray import Grid
 from pellucid.modalities.xray.recon.fbp import filtered_back_projection
-from validation import xray as evidence
+from validation.xray.scans import PARALLEL
 
 
 @pytest.fixture
@@ -64,6 +64,15 @@ def test_one_row_written_keeps_the_others(results, monkeypatch, capsys):
         assert f"| Task {name} | Pellucid" in page
 
 
+def test_a_note_is_written_under_the_tables(results, monkeypatch):
+    noted = replace(task("b"), note="no peer is to be had")
+    monkeypatch.setattr(program, "import_module", lambda _: SimpleNamespace(tasks=lambda: [task("a"), noted]))
+    run(monkeypatch)
+    page = (results.parent / "docs" / "benchmarks.md").read_text()
+    assert page.endswith("\n\n- Task b: no peer is to be had\n")
+    assert rows(results)["made.b"]["note"] == "no peer is to be had"
+
+
 def test_a_few_are_only_printed(results, monkeypatch, capsys):
     run(monkeypatch)
     before = results.read_bytes()
@@ -90,7 +99,7 @@ def test_a_name_that_no_task_has_is_said(results, monkeypatch):
 def test_what_scikit_image_is_given_shows_the_same_head_on_the_same_pixels():
     """Reconstructed by us with the axis of rotation in pixel (256, 256) it is as right as our own picture."""
     given = xray.inputs("fbp_512x720")
-    scan = replace(evidence.PARALLEL, column_offset_mm=-0.5)
+    scan = replace(PARALLEL, column_offset_mm=-0.5)
     grid = Grid(shape=(1, 512, 512), spacing_mm=(1.0, 1.0, 1.0), centre_mm=(-0.5, -0.5, 0.0))
     assert (grid.x_mm[256], grid.y_mm[256]) == (0.0, 0.0)
     picture = filtered_back_projection(np.ascontiguousarray(given["sinogram_about_a_pixel"][:, None]), scan, grid)[0]

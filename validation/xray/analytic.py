@@ -142,8 +142,9 @@ def sphere_set_up() -> tuple[ScanGeometry, AnalyticPhantom, Grid]:
 @check(
     "Feldkamp, ball of 0.02/mm, 128³ from 180 views: RMSE in the mid-plane inside r < 80 mm",
     against="analytic truth",
-    reason="RTK has 0.0010 in the mid-plane",
-    high=0.0010,
+    unit="1/mm",
+    reason="0.1 % of the ball, RTK's error in the mid-plane of its own sphere; RTK has 7.3e-6 of this ball",
+    high=2e-5,
 )
 def fdk_mid_plane() -> float:
     """The two slices next to the orbit's plane."""
