@@ -18,8 +18,8 @@ from tests.dimse.conftest import listening
 from tests.dimse.test_clients import free_port
 from tests.dimse.test_storing import sent
 from tests.dimse.test_worklist import item, query
+from tests.fuzz.storing import answer
 from tests.fuzz.test_associations import CLASSES, VERIFICATION, WORKLIST, converse, echo, message, pdu, request
-from tests.fuzz.test_memory import answer
 
 from pellucid.archive import Archive, Policies, Query
 from pellucid.cli.app import run as pellucid

@@ -41,6 +41,9 @@ VERIFICATION, STUDY_FIND, STUDY_MOVE, STUDY_GET = (
 )
 COMMITMENT, WORKLIST, PROCEDURE_STEP = "1.2.840.10008.1.20.1", "1.2.840.10008.5.1.4.31", "1.2.840.10008.3.1.2.3.3"
 CLASSES = (VERIFICATION, CT_STORAGE, STUDY_FIND, STUDY_MOVE, STUDY_GET, COMMITMENT, WORKLIST, PROCEDURE_STEP)
+ANSWER_S = 0.03
+"""How long a piece waits for what comes back before it."""
+
 LIMITS = NetworkLimits(association_request_s=0.5, message_s=0.5, idle_s=0.5, identifier_bytes=1 << 20)
 GROWTH_MB = 64
 """Threads, SQLite's cache and the allocator; a leak of 1 kB an association would be 100 MB in 10⁵."""
@@ -130,14 +133,18 @@ class Conversations:
         self.damaged = 0
 
     def next(self):
-        """A stream; in one of five the association request is damaged, else what comes after it."""
+        """A stream in pieces; in one of five the association request is damaged, else what comes after it.
+
+        Mostly one piece: what comes while a query is answered ends it. In one of ten each message waits a moment for
+        the answer to the one before.
+        """
         chance = self.chance
         parts = [self.request] + [part for one in chance.sample(self.messages, chance.randint(1, 3)) for part in one]
         parts.append(pdu(chance.choice((5, 5, 7)), bytes(4)))
         for place in {0} if chance.random() < 0.2 else set(chance.choices(range(1, len(parts)), k=2)):
             parts[place] = self._damage(parts[place])
             self.damaged += 1
-        return b"".join(parts)
+        return parts if chance.random() < 0.1 else [b"".join(parts)]
 
     def _damage(self, data):
         """Often behind the PDU's head and with its length right, so that the damage gets deeper in."""
@@ -150,11 +157,15 @@ class Conversations:
         return pdu(4, struct.pack(">I", len(inner) + 2) + data[10:12] + inner)
 
 
-def converse(port, sent):
+def converse(port, *pieces):
     """Say everything and hear everything; the types of the PDUs that came back."""
     heard = bytearray()
     with socket.create_connection(("127.0.0.1", port), timeout=SLOWEST_S) as link, suppress(ConnectionError):
-        link.sendall(sent)
+        link.sendall(pieces[0])
+        for piece in pieces[1:]:
+            while select.select([link], [], [], ANSWER_S)[0] and (part := link.recv(1 << 16)):
+                heard += part
+            link.sendall(piece)
         link.shutdown(socket.SHUT_WR)
         while part := link.recv(1 << 16):
             heard += part
@@ -179,14 +190,14 @@ def echo(port):
 @pytest.mark.parametrize("count", [120, pytest.param(100_000, marks=FULL)])
 def test_damaged_conversations(tmp_path, caplog, count):
     """`count` is of damaged PDUs."""
-    made, watch = Conversations(4), Watch(settled=100)
+    made, watch = Conversations(4), Watch(settled=60)
     with Archive(tmp_path / "archive") as archive:
         archive.store(dicom(1, 1, 1))
         with listening(archive, limits=LIMITS) as listener:
             while made.damaged < count:
                 sent = made.next()
                 with watch.case():
-                    kinds = converse(listener.port, sent)
+                    kinds = converse(listener.port, *sent)
                 assert set(kinds) <= {2, 3, 4, 6, 7}, kinds  # accept, reject, data, release, abort
                 watch.note(kinds[-1] if kinds else "closed")
             assert echo(listener.port) == 0
