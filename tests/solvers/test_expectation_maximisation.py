@@ -37,6 +37,18 @@ def test_the_likelihood_never_falls_and_counts_are_kept():
     assert reached <= values[-1]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [0.0, 1e-12, 7.0])
+def test_voxels_that_fade_away_leave_the_others_finite(dtype, count):
+    """Below the smallest normal number 1/expectation overflows: such a bin is left out as one that expects nothing."""
+    faint = np.finfo(dtype).tiny / 100
+    matrix = np.tile(np.eye(3, dtype=dtype), (5, 1))
+    counts = np.tile(np.array([count, count, 3.0], dtype), 5)
+    start = np.array([faint, 0.0, 1.0], dtype)
+    x = last(mlem(Matrix(matrix), counts, x0=start, iterations=3), total=3)
+    assert x.tolist() == pytest.approx([0.0, 0.0, 3.0], abs=1e-30)
+
+
 def test_one_subset_is_mlem_and_many_are_faster():
     operator = Matrix(MATRIX)
     plain = last(mlem(operator, COUNTS, background=2.0, iterations=5), total=5)

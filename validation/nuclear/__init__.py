@@ -1,5 +1,5 @@
-"""PET: projectors, scatter, activity, recovery, positivity, uptake values and real list mode."""
+"""PET: projectors, scatter, activity, recovery, positivity, uptake values, real list mode and planes in part."""
 
-from validation.nuclear import activity, list_mode, positivity, projection, recovery, scatter
+from validation.nuclear import activity, list_mode, positivity, projection, recovery, scatter, single_slice
 
-__all__ = ["activity", "list_mode", "positivity", "projection", "recovery", "scatter"]
+__all__ = ["activity", "list_mode", "positivity", "projection", "recovery", "scatter", "single_slice"]

@@ -40,8 +40,9 @@ def mlem(
     """Repeat x ← x/s · Aᵀ(y/(A x + b)), s = Aᵀ1: maximises the Poisson likelihood, keeping x ≥ 0.
 
     Arguments as in `Subset`; `x0`: positive start (default: 1 everywhere; 0 stays 0). Voxels with zero
-    sensitivity become 0. Bins whose expectation is 0 are left out. `State.value` is the `KullbackLeibler`
-    distance of y from A x + b at the image the iteration began with; x is updated in place.
+    sensitivity become 0. Bins whose expectation is 0 (or below the smallest normal number) are left out.
+    `State.value` is the `KullbackLeibler` distance of y from A x + b at the image the iteration began with; x is
+    updated in place.
     Source: Shepp and Vardi 1982, doi 10.1109/TMI.1982.4307558.
     """
     return osem([Subset(operator, counts, background, sensitivity)], x0=x0, iterations=iterations)
@@ -97,7 +98,8 @@ class _Prepared:
         counts, background = self.distance.counts, self.distance.background
         value = self.distance.value(expected)
         ratio = np.empty_like(counts)
-        count_ratio(expected.reshape(-1), counts.reshape(-1), background.reshape(-1), ratio.reshape(-1))
+        least = counts.dtype.type(np.finfo(counts.dtype).tiny)
+        count_ratio(expected.reshape(-1), counts.reshape(-1), background.reshape(-1), least, ratio.reshape(-1))
         factor = np.ascontiguousarray(self.operator.adjoint(ratio))
         multiply(x.reshape(-1), factor.reshape(-1), self.sensitivity.reshape(-1))
         return value
@@ -117,12 +119,12 @@ def _positive_start(operator: LinearOperator, x0: Array | None) -> Array:
 
 
 @parallel_kernel
-def count_ratio(expected: Array, counts: Array, background: Array, out: Array) -> None:
-    """Write y/(A x + b), 0 where the expectation is not positive."""
+def count_ratio(expected: Array, counts: Array, background: Array, least: np.floating, out: Array) -> None:
+    """Write y/(A x + b), 0 where the expectation is below `least`: the smallest number whose inverse is finite."""
     zero = counts.dtype.type(0)
     for i in prange(counts.size):
         total = expected[i] + background[i]
-        out[i] = counts[i] / total if total > zero else zero
+        out[i] = counts[i] / total if total >= least else zero
 
 
 @parallel_kernel

@@ -1,5 +1,7 @@
 """Attenuation: CT numbers to 511 keV, and factors of lines, against tables and closed forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,16 @@ def test_large_voxels_keep_the_mean():
     coarse = on_grid(fine, Grid((5, 7, 7), (5.0, 5.0, 5.0)), (0.0, 0.0, 0.0))
     assert coarse.mean() == pytest.approx(0.1, rel=0.02)
     assert coarse.std() < 0.02
+
+
+def test_an_axis_that_is_as_coarse_as_the_grid_is_not_smoothed():
+    """One slice, as thick as the grid's, of fine pixels: smoothed within itself it keeps its value."""
+    slice_ = image(np.full((1, 60, 60), 0.096), "attenuation_coefficient", (7.0, 1.0, 1.0))
+    found = on_grid(slice_, Grid((3, 5, 5), (7.0, 7.0, 7.0)), (0.0, 0.0, 0.0))
+    assert found[1] == pytest.approx(0.096, rel=1e-3)
+    assert not found[[0, 2]].any()
+    turned = replace(slice_, array=slice_.array.transpose(1, 0, 2), affine=slice_.affine[:, [1, 0, 2, 3]])
+    assert on_grid(turned, Grid((3, 5, 5), (7.0, 7.0, 7.0)), (0.0, 0.0, 0.0)) == pytest.approx(found)
 
 
 def test_maps_of_another_frame_are_refused():

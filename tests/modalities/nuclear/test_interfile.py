@@ -107,6 +107,18 @@ def test_arc_corrected_bins(tmp_path):
     assert np.allclose(np.diff(sampling.offsets_mm), 4.0)
 
 
+def test_a_part_of_the_planes_is_the_middle_one(tmp_path):
+    """Two of four and one of three planes: where the whole file has its middle ones, first line to last."""
+    part = read(write(tmp_path, edit=[("{ 4,3,3}", "{ 2,1,1}")], data=VALUES[: 8 * 9 * 4].astype("<f4").tobytes()))
+    whole = read(write(tmp_path)).sampling
+    assert part.sampling.shape == (8, 9, 4)
+    assert part.sampling.plane_z_mm == pytest.approx(whole.plane_z_mm[[1, 2, 5, 8]])
+    assert part.sampling.plane_ring_difference == pytest.approx([0, 0, -1, 1])
+    # View 3, bin 5: planes of segment 0 from the feet, then the single planes of the others.
+    direct, others = VALUES[:144].reshape(8, 2, 9), VALUES[144:288].reshape(2, 8, 9)
+    assert part.prompts[3, 5].tolist() == [direct[3, 1, 5], direct[3, 0, 5], others[0, 3, 5], others[1, 3, 5]]
+
+
 def test_it_reconstructs(tmp_path):
     image = reconstruct(read(write(tmp_path)), "osem", iterations=1, subsets=2)
     assert image.shape == (7, 9, 9)
@@ -140,9 +152,10 @@ def test_the_modality_recognises_it(tmp_path, real_data):
         ({"edit": [(":= float", ":= ascii")]}, UnsupportedError, "number format: is 'ascii'; expected one of float"),
         ({"edit": [("pixel := 4", "pixel := 3")]}, InvalidInputError, "number of bytes per pixel: is 3"),
         ({"edit": [("!matrix size [3] := 8", "!matrix size [3] := 7")]}, InvalidInputError, "is 7; expected a divisor"),
-        ({"edit": [("{ 4,3,3}", "{ 4,3,2}")]}, UnsupportedError, "are .4, 3, 2.; .* A part of a segment's planes"),
-        ({"edit": [("{ 4,3,3}", "{ 2,1,1}")]}, UnsupportedError, "have .4, 3, 3.. A part of a segment's planes"),
-        ({"edit": [("{ 4,3,3}", "{ 4,3,4}")]}, InvalidInputError, r"axial coordinate: are .4, 3, 4.; .* .4, 3, 3.$"),
+        ({"edit": [("{ 4,3,3}", "{ 4,3,2}")]}, InvalidInputError, "have .4, 3, 3., or as many fewer at either end$"),
+        ({"edit": [("{ 4,3,3}", "{ 4,3,5}")]}, InvalidInputError, r"axial coordinate: are .4, 3, 5.; .* .4, 3, 3., or"),
+        ({"edit": [("{ 4,3,3}", "{ 0,3,3}")]}, InvalidInputError, r"axial coordinate: are .0, 3, 3.; .* .4, 3, 3., or"),
+        ({"edit": [("= { 0,1,-1}\nmax", "= { 0,9,-1}\nmax")]}, InvalidInputError, "segments: -1 to -9 does not exist"),
         ({"edit": [("{ 4,3,3}", "{ 4,3}")]}, InvalidInputError, "segments: lists 3 and 3 ring differences and 2 plane"),
         ({"edit": [(":= 32", ":= x")]}, InvalidInputError, "detectors per ring: is 'x'; expected a number"),
         ({"edit": [(":= 32", ":= 2000000000")]}, InvalidInputError, "crystals_per_ring: is 2000000000; expected an"),

@@ -1,6 +1,7 @@
 """Line integrals against closed forms and against each other."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,6 +102,18 @@ def test_subsets_are_the_views_of_the_whole():
     assert np.array_equal(SinogramProjector(sampling, grid, views=slice(2, None, 5))(image), whole[2::5])
     chosen = np.array([7, 3])
     assert np.array_equal(SinogramProjector(sampling, grid, views=chosen)(image), whole[chosen])
+
+
+def test_planes_and_views_in_part_are_those_of_the_whole():
+    whole = sampling_of(SCANNER, span=3, max_ring_difference=4)
+    lengths = np.diff(whole.first_planes)
+    segments = [replace(segment, measured=int(n) - 4) for segment, n in zip(whole.segments, lengths, strict=True)]
+    part = replace(whole, segments=tuple(segments), view_step=3)
+    grid = Grid((9, 15, 13), (2.5, 3.1, 2.7), (4.0, -7.0, 3.0))
+    image = np.random.default_rng(4).standard_normal(grid.shape).astype(np.float32)
+    planes = np.concatenate([np.arange(a + 2, b - 2) for a, b in itertools.pairwise(whole.first_planes)])
+    expected = SinogramProjector(whole, grid)(image)[::3][:, :, planes]
+    assert np.allclose(SinogramProjector(part, grid)(image), expected, atol=1e-5 * np.abs(expected).max())
 
 
 def test_lines_stop_at_the_crystals():

@@ -9,6 +9,7 @@ from pellucid.errors import InvalidInputError
 from pellucid.modalities.nuclear.acquisition import Sinogram
 from pellucid.modalities.nuclear.forward import PetModel
 from pellucid.modalities.nuclear.projectors import Grid
+from pellucid.modalities.nuclear.recon.fbp import back_projected
 from pellucid.modalities.nuclear.recon.rebinning import parallel_views, single_slice_rebinned
 from pellucid.modalities.nuclear.sampling import sampling_of
 from pellucid.modalities.nuclear.scanner import Scanner
@@ -42,6 +43,16 @@ def test_interleaved_bins_become_parallel_views(mashing):
     # Linear interpolation of 15 mm wide blobs over 5 mm and 5.6 degrees; the wrong way round it is beyond that.
     assert error < 0.012
     assert spacing == pytest.approx(100 * np.sin(np.pi / 64), rel=2e-3)
+
+
+def test_a_view_weighs_as_much_as_the_angle_it_stands_for():
+    """Every third of 28 views: the first and the last are one step apart, seen from the other side."""
+    sampling = sampling_of(replace(SCANNER, crystals_per_ring=56), span=1, max_ring_difference=0)
+    angles = replace(sampling, view_step=3).angles_rad.max(axis=1)
+    middle = [back_projected(one, angles, 5.0, Grid((1, 1, 1), (1.0, 1.0, 1.0)))[0, 0, 0] for one in (
+        np.ones((10, 3, 1), np.float32) * np.eye(10, dtype=np.float32)[:, view, None, None] for view in range(10)
+    )]  # fmt: skip
+    assert np.array(middle) * 28 / np.pi == pytest.approx([2, 3, 3, 3, 3, 3, 3, 3, 3, 2])
 
 
 def model(sampling, prompts, sensitivity):

@@ -1,5 +1,7 @@
 """Which lines a sinogram holds: against published tables and the positions of the crystals themselves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,46 @@ def test_every_ring_pair_is_in_exactly_one_plane(span, limit):
     assert listed == {(a, b) for a in range(5) for b in range(5) if abs(b - a) <= limit}
     z = SMALL.ring_z_mm()
     assert np.allclose(z[pairs[:, 1:]].mean(axis=1), sampling.plane_z_mm[pairs[:, 0]])
+
+
+def in_part(sampling):
+    """The same without the outermost plane at either end of the first segment, and but the middle of the others."""
+    planes = np.diff(sampling.first_planes)
+    measured = [planes[0] - 2, *(2 - count % 2 for count in planes[1:])]
+    segments = [replace(segment, measured=int(n)) for segment, n in zip(sampling.segments, measured, strict=True)]
+    return replace(sampling, segments=tuple(segments))
+
+
+@pytest.mark.parametrize(("span", "limit"), [(1, 4), (2, 3), (3, 4), (5, 2)])
+def test_planes_in_part_are_the_middle_ones_of_all(span, limit):
+    whole = sampling_of(SMALL, span=span, max_ring_difference=limit)
+    part = in_part(whole)
+    where = {(float(d), float(z)): n for n, (d, z) in enumerate(zip(
+        whole.plane_ring_difference, whole.plane_z_mm, strict=True))}  # fmt: skip
+    places = [where[float(d), float(z)] for d, z in zip(part.plane_ring_difference, part.plane_z_mm, strict=True)]
+    assert len(set(places)) == part.planes < whole.planes
+    for segment in range(len(part.segments)):
+        own = part.plane_z_mm[slice(*part.first_planes[segment : segment + 2])]
+        assert own.mean() == pytest.approx(0)
+    expected = {(places.index(plane), int(a), int(b)) for plane, a, b in ring_pairs(whole) if plane in places}
+    assert {tuple(map(int, row)) for row in ring_pairs(part)} == expected
+
+
+@pytest.mark.parametrize("measured", [0, 2, 7, -1])
+def test_planes_that_no_middle_has_are_refused(measured):
+    with pytest.raises(InvalidInputError, match=f"0 to 0 has {measured} planes; expected the 5 of 5 rings, or as many"):
+        SinogramSampling(scanner=SMALL, segments=(Segment(0, 0, measured),), radial_bins=9)
+
+
+def test_every_fourth_view_has_the_lines_of_every_fourth_view():
+    whole = sampling_of(SMALL, span=3, max_ring_difference=1, view_mashing=2)
+    fourth = replace(whole, view_step=4)
+    assert fourth.shape == (2, 15, whole.planes)
+    assert np.array_equal(fourth.angles_rad, whole.angles_rad[::4])
+    assert np.array_equal(fourth.crystal_pairs(), whole.crystal_pairs()[::4])
+    for step in (0, 7):
+        with pytest.raises(InvalidInputError, match=f"view_step: is {step}; expected 1 to the number of views, 6"):
+            replace(whole, view_step=step)
 
 
 def test_bins_lie_where_their_crystals_are():

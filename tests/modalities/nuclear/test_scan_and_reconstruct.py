@@ -1,5 +1,7 @@
 """From a body to an image: activity, place and units against what was put in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import center_of_mass, label
@@ -142,6 +144,45 @@ def test_voxel_size_changes_the_grid_not_the_activity(cylinder_scan):
     assert image.array[region(image, 70, 90)].mean() == pytest.approx(TRUE_CYLINDER, rel=0.02)
 
 
+KEPT = {"osem": {"iterations": 4, "subsets": 2}, "mlem": {"iterations": 20}, "fbp": {}}
+
+
+@pytest.mark.parametrize("keep_every", [3, 4])
+@pytest.mark.parametrize("method", KEPT)
+def test_views_left_out_leave_the_activity_as_it_is(cylinder_scan, method, keep_every):
+    """Ten of 28 views, unevenly spaced at the end, and seven: the others are no measured zeros, nor asked at all."""
+    spoilt = cylinder_scan.prompts.copy()
+    spoilt[np.arange(28) % keep_every > 0] *= 50
+    options = {**KEPT[method], "keep_every": keep_every}
+    image = nuclear.reconstruct(cylinder_scan, method, **options)
+    assert np.array_equal(
+        image.array, nuclear.reconstruct(replace(cylinder_scan, prompts=spoilt), method, **options).array
+    )
+    assert image.provenance.parameters["keep_every"] == keep_every
+    # Few views make streaks, which the mean over the cylinder does not see.
+    assert image.array[region(image, 80, 90)].mean() == pytest.approx(TRUE_CYLINDER, rel=0.02)
+    every = nuclear.reconstruct(cylinder_scan, method, **KEPT[method])
+    assert image.array[region(image, 80, 90)].std() > 1.2 * every.array[region(every, 80, 90)].std()
+
+
+@pytest.mark.parametrize("method", KEPT)
+def test_planes_left_out_leave_the_others_as_they_are(cylinder_scan, method):
+    """The 21 middle planes of the direct segment: their slices hold the activity, those never seen hold nothing."""
+    whole = cylinder_scan.sampling
+    middle = slice((127 - 21) // 2, (127 + 21) // 2)
+    arrays = {
+        name: getattr(cylinder_scan, name)[:, :, middle] for name in ("prompts", "randoms", "scatter", "sensitivity")
+    }
+    sampling = replace(whole, segments=(replace(whole.segments[0], measured=21),))
+    image = nuclear.reconstruct(
+        replace(cylinder_scan, sampling=sampling, **arrays), method, filter_mm=0.0, **KEPT[method]
+    )
+    assert image.shape[0] == 127
+    assert image.array[region(image, 80, 20)].mean() == pytest.approx(TRUE_CYLINDER, rel=0.03)
+    beyond = np.abs(image.points_lps_mm(np.stack(np.indices(image.shape), axis=-1))[..., 2]) > 10.6 * 2.03125
+    assert np.all(image.array[beyond] == 0)
+
+
 def test_resolution_model_sharpens(ball_scan):
     plain = nuclear.reconstruct(ball_scan, "osem", iterations=6, subsets=7, filter_mm=0.0)
     sharp = nuclear.reconstruct(ball_scan, "osem", iterations=6, subsets=7, filter_mm=0.0, resolution=True)
@@ -182,7 +223,9 @@ def test_scans_that_cannot_be_are_refused(changes, error, message):
     ("method", "parameters", "message"),
     [
         ("osme", {}, "did you mean 'osem'"),
-        ("osem", {"subsets": 29}, "subsets: is 29; expected 1 to the number of views, 28"),
+        ("osem", {"subsets": 29}, "subsets: is 29; expected 1 to the number of views used, 28"),
+        ("osem", {"keep_every": 4}, "subsets: is 12; expected 1 to the number of views used, 7"),
+        ("fbp", {"keep_every": 29}, "keep_every: is 29; expected 1 to the number of views, 28"),
         ("osem", {"iterations": 0}, "iterations: is 0"),
         ("fbp", {"cutof": 0.5}, "did you mean 'cutoff'"),
     ],

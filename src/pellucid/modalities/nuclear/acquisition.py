@@ -19,6 +19,9 @@ _MOST_ATTENUATION_PER_CM = 20.0
 """More than tungsten's at 511 keV: a map beyond it is not in 1/cm."""
 
 
+_ARRAYS = ("prompts", "randoms", "scatter", "sensitivity")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sinogram(Acquisition):
     """A PET frame as a sinogram `[view, radial, plane]`.
@@ -47,7 +50,7 @@ class Sinogram(Acquisition):
 
     def validate(self) -> None:
         """Check shapes, signs and numbers."""
-        for name in ("prompts", "randoms", "scatter", "sensitivity"):
+        for name in _ARRAYS:
             array = getattr(self, name)
             if array is None:
                 continue
@@ -98,6 +101,18 @@ class Sinogram(Acquisition):
     def with_attenuation_map(self, attenuation_map: Image | None) -> Sinogram:
         """The same counts with another attenuation map [1/cm at 511 keV, in the same patient coordinates]."""
         return replace(self, attenuation_map=attenuation_map)
+
+    def every_view(self, keep_every: int) -> Sinogram:
+        """Every `keep_every`-th view alone: what the others counted is not there, rather than 0."""
+        views = self.sampling.views
+        if not 1 <= keep_every <= views:
+            raise InvalidInputError(f"is {keep_every}; expected 1 to the number of views, {views}", field="keep_every")
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        return replace(
+            self,
+            sampling=replace(self.sampling, view_step=self.sampling.view_step * keep_every),
+            **{name: array[::keep_every] for name, array in arrays.items() if array is not None},
+        )
 
     def summary(self) -> dict[str, str]:
         """Scanner, compression, counts and injection in words."""

@@ -63,7 +63,7 @@ def attenuation_map_from_ct(ct: Image, *, kvp: float | None = None) -> Image:
 
 
 def on_grid(image: Image, grid: Grid, isocentre_lps_mm: tuple[float, float, float]) -> NDArray[np.float32]:
-    """An image of the patient on a scanner grid: smoothed to the grid's voxels where they are larger, 0 outside.
+    """An image of the patient on a scanner grid: smoothed along its axes where the grid's voxels are larger, 0 outside.
 
     Raises `InvalidInputError` where image and grid do not overlap.
     """
@@ -75,11 +75,12 @@ def on_grid(image: Image, grid: Grid, isocentre_lps_mm: tuple[float, float, floa
         raise InvalidInputError(
             "does not overlap the scanner's field of view. Is it of another patient frame?", field=image.description
         )
-    spacing = image.spacing_mm
-    coarser = float(np.mean(grid.spacing_mm)) > 1.2 * float(np.mean(spacing))
-    if coarser:
-        width = float(np.mean(grid.spacing_mm))
-        blur = GaussianBlur(image.shape, fwhm_mm=width, spacing_mm=spacing)
+    spacing = np.array(image.spacing_mm)
+    # The grid's voxel along each axis of the image, whose columns and the grid's are (x, y, z) as (2, 1, 0).
+    wanted = np.abs(image.affine[:3, :3] / spacing).T @ np.array(grid.spacing_mm[::-1])
+    widths = np.where(wanted > 1.2 * spacing, wanted, 0.0)
+    if widths.any():
+        blur = GaussianBlur(image.shape, fwhm_mm=tuple(widths.tolist()), spacing_mm=image.spacing_mm)
         image = image.with_array(blur(np.ascontiguousarray(image.array, np.float32)))
     return resample(image, affine, grid.shape).array.astype(np.float32, copy=False)
 

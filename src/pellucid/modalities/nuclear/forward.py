@@ -57,7 +57,7 @@ class PetModel:
         """Every `count`-th view together, in an order that keeps successive subsets far apart in angle."""
         views = self.raw.sampling.views
         if not 1 <= count <= views:
-            raise InvalidInputError(f"is {count}; expected 1 to the number of views, {views}", field="subsets")
+            raise InvalidInputError(f"is {count}; expected 1 to the number of views used, {views}", field="subsets")
         return [self.subset(slice(start, None, count)) for start in spread_order(count)]
 
 

@@ -22,10 +22,14 @@ from pellucid.modalities.nuclear.scanner import Scanner
 
 @dataclass(frozen=True)
 class Segment:
-    """Planes whose ring differences d = r_b - r_a lie in `minimum` … `maximum` (one sign, or around 0)."""
+    """Planes whose ring differences d = r_b - r_a lie in `minimum` … `maximum` (one sign, or around 0).
+
+    `measured`: how many of these planes were measured, those in the middle; None for all.
+    """
 
     minimum: int
     maximum: int
+    measured: int | None = None
 
     @property
     def mean(self) -> float:
@@ -42,9 +46,30 @@ class Segment:
         """Planes are this many half ring pitches apart: 1, or 2 where one ring difference stands alone."""
         return 2 if self.minimum == self.maximum else 1
 
+    def planes_of(self, rings: int) -> int:
+        """How many planes so many rings have, measured or not."""
+        return max(0, 2 * (rings - 1 - self.nearest) // self.step + 1)
+
     def ring_sums(self, rings: int) -> NDArray[np.int64]:
-        """r_a + r_b of each plane, counted from ring 0."""
-        return np.arange(self.nearest, 2 * (rings - 1) - self.nearest + 1, self.step)
+        """r_a + r_b of each measured plane, counted from ring 0."""
+        whole = self.planes_of(rings)
+        measured = whole if self.measured is None else self.measured
+        return self.nearest + self.step * ((whole - measured) // 2 + np.arange(measured))
+
+    def check(self, rings: int) -> None:
+        """Raise `InvalidInputError` where a scanner of so many rings has no such planes."""
+        if self.minimum > self.maximum or self.nearest >= rings:
+            raise InvalidInputError(
+                f"{self.minimum} to {self.maximum} does not exist on {rings} rings", field="segments"
+            )
+        whole = self.planes_of(rings)
+        measured = whole if self.measured is None else self.measured
+        if not 1 <= measured <= whole or (whole - measured) % 2:
+            raise InvalidInputError(
+                f"{self.minimum} to {self.maximum} has {measured} planes; expected the {whole} of {rings} rings, or as "
+                "many fewer at either end",
+                field="segments",
+            )
 
 
 def michelogram(rings: int, span: int, max_ring_difference: int) -> tuple[Segment, ...]:
@@ -79,7 +104,8 @@ class SinogramSampling:
 
     `view_mashing` neighbouring views and `radial_mashing` neighbouring bins are added into one; `radial_bins`
     counts bins after that, centred on the axis. `bin_width_mm`: spacing of arc-corrected bins, None where bins
-    lie where the crystals put them. Planes follow each other segment by segment.
+    lie where the crystals put them. `view_step`: every so many-th view is there, from the first one on. Planes follow
+    each other segment by segment.
     """
 
     scanner: Scanner
@@ -88,11 +114,17 @@ class SinogramSampling:
     view_mashing: int = 1
     radial_mashing: int = 1
     bin_width_mm: float | None = None
+    view_step: int = 1
 
     def __post_init__(self) -> None:
         half = self.scanner.crystals_per_ring // 2
         if self.view_mashing < 1 or half % self.view_mashing:
             raise InvalidInputError(f"is {self.view_mashing}; expected a divisor of {half} views", field="view_mashing")
+        if not 1 <= self.view_step <= half // self.view_mashing:
+            raise InvalidInputError(
+                f"is {self.view_step}; expected 1 to the number of views, {half // self.view_mashing}",
+                field="view_step",
+            )
         if self.radial_mashing < 1 or self.radial_bins < 1 or self.fine_bins >= self.scanner.crystals_per_ring:
             raise InvalidInputError(
                 f"{self.radial_bins} bins of {self.radial_mashing} do not fit on a ring of "
@@ -113,11 +145,7 @@ class SinogramSampling:
         if not self.segments:
             raise InvalidInputError("is empty; expected at least one segment", field="segments")
         for segment in self.segments:
-            if segment.minimum > segment.maximum or segment.nearest >= self.scanner.rings:
-                raise InvalidInputError(
-                    f"{segment.minimum} to {segment.maximum} does not exist on {self.scanner.rings} rings",
-                    field="segments",
-                )
+            segment.check(self.scanner.rings)
 
     @property
     def fine_bins(self) -> int:
@@ -127,7 +155,7 @@ class SinogramSampling:
     @property
     def views(self) -> int:
         """Views over half a turn."""
-        return self.scanner.crystals_per_ring // 2 // self.view_mashing
+        return -(-(self.scanner.crystals_per_ring // 2 // self.view_mashing) // self.view_step)
 
     @property
     def planes(self) -> int:
@@ -182,10 +210,14 @@ class SinogramSampling:
     def angles_rad(self) -> NDArray[np.float64]:
         """φ of each bin, `[view, radial]`."""
         unit = math.pi / self.scanner.crystals_per_ring
-        view = 2 * (np.arange(self.views) * self.view_mashing + (self.view_mashing - 1) / 2)
+        view = 2 * (self._first_fine_views() + (self.view_mashing - 1) / 2)
         odd = (self.fine_radial_indices() & 1).mean(axis=1) if self.bin_width_mm is None else np.zeros(self.radial_bins)
         angles = np.asarray((view[:, None] - odd) * unit + math.radians(self.scanner.view_offset_deg), np.float64)
         return angles
+
+    def _first_fine_views(self) -> NDArray[np.int64]:
+        """The first unmashed view of every view."""
+        return np.arange(self.views) * (self.view_mashing * self.view_step)
 
     def crystal_pairs(self) -> NDArray[np.int32]:
         """Crystals (a, b) added into each bin, `[view, radial, pair, 2]`."""
@@ -193,7 +225,9 @@ class SinogramSampling:
             raise InvalidInputError("arc-corrected bins belong to no single crystal pair", field="bin_width_mm")
         crystals = self.scanner.crystals_per_ring
         fine = self.fine_radial_indices()[None, :, None, :]
-        view = np.arange(self.views * self.view_mashing).reshape(self.views, 1, self.view_mashing, 1)
+        view = (self._first_fine_views()[:, None] + np.arange(self.view_mashing)).reshape(
+            self.views, 1, self.view_mashing, 1
+        )
         first = (view + (fine >> 1)) % crystals
         second = (view - ((fine + 1) >> 1) + crystals // 2) % crystals
         pairs = np.stack(np.broadcast_arrays(first, second), axis=-1)
@@ -206,11 +240,13 @@ class SinogramSampling:
         """
         rings, rows = self.scanner.rings, []
         for first, segment in zip(self.first_planes, self.segments, strict=False):
+            sums = segment.ring_sums(rings)
             for difference in range(segment.minimum, segment.maximum + 1):
-                ring_a, count = max(0, -difference), rings - abs(difference)
-                if count > 0:
-                    plane = first + (2 * ring_a + difference - segment.nearest) // segment.step
-                    rows.append((difference, ring_a, count, plane, 2 // segment.step))
+                ring_a = max(0, -difference, -((difference - int(sums[0])) // 2))
+                last = min(rings - 1 - max(0, difference), (int(sums[-1]) - difference) // 2)
+                if last >= ring_a:
+                    plane = first + (2 * ring_a + difference - int(sums[0])) // segment.step
+                    rows.append((difference, ring_a, last - ring_a + 1, plane, 2 // segment.step))
         return np.array(rows, np.int32)
 
     def end_points_mm(

@@ -7,6 +7,7 @@ from the head; here z and rings go to the head. So planes and the sign of ring d
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,38 +137,39 @@ def _sampling(header: Header) -> tuple[SinogramSampling, str]:
             file=header.path,
             field="segments",
         )
-    sampling = _described(header, views, minimum, maximum)
-    _require_whole_segments(planes, sampling, header.path)
-    return sampling, "view" if axes["view"] == 3 else "sinogram"
+    segments = _segments(header, list(zip(minimum, maximum, planes, strict=True)))
+    return _described(header, views, segments), "view" if axes["view"] == 3 else "sinogram"
 
 
-def _require_whole_segments(planes: list[int], sampling: SinogramSampling, path: Path) -> None:
-    """Planes per segment must be all that the ring differences have.
+def _segments(header: Header, described: list[tuple[int, int, int]]) -> tuple[Segment, ...]:
+    """Segments of a least and largest ring difference and so many planes each.
 
-    STIR allows the middle ones alone (single-slice templates). Here every plane of a segment takes part in the
-    reconstruction, so planes that were not measured would count as measured without a coincidence.
+    Rings are counted from the other end: d becomes -d. STIR puts the planes of a segment symmetrically about the
+    scanner's middle, so fewer than the rings have (single-slice templates) are the middle ones.
     """
-    whole = [int(n) for n in np.diff(sampling.first_planes)]
-    if planes == whole:
-        return
-    text = f"are {planes}; these ring differences on {sampling.scanner.rings} rings have {whole}"
-    if all(1 <= some <= every for some, every in zip(planes, whole, strict=True)):
-        raise UnsupportedError(
-            f"{text}. A part of a segment's planes is not handled: the others would count as measured zeros",
-            file=path,
+    rings = header.whole("number of rings")
+    whole = [Segment(-high, -low) for low, high, _ in described]
+    have = [segment.planes_of(rings) for segment in whole]
+    planes = [count for _, _, count in described]
+    if any(not 1 <= count <= most or (most - count) % 2 for count, most in zip(planes, have, strict=True)):
+        raise InvalidInputError(
+            f"are {planes}; these ring differences on {rings} rings have {have}, or as many fewer at either end",
+            file=header.path,
             field="axial coordinate",
         )
-    raise InvalidInputError(text, file=path, field="axial coordinate")
+    return tuple(
+        segment if count == most else replace(segment, measured=count)
+        for segment, count, most in zip(whole, planes, have, strict=True)
+    )
 
 
-def _described(header: Header, views: int, minimum: list[int], maximum: list[int]) -> SinogramSampling:
+def _described(header: Header, views: int, segments: tuple[Segment, ...]) -> SinogramSampling:
     """The sampling; whatever contradicts itself in it is the file's fault."""
     try:
         scanner = _scanner(header)
         return SinogramSampling(
             scanner=scanner,
-            # Rings are counted from the other end: d becomes -d.
-            segments=tuple(Segment(-high, -low) for low, high in zip(minimum, maximum, strict=True)),
+            segments=segments,
             radial_bins=header.whole("matrix size [1]"),
             view_mashing=_view_mashing(header, scanner, views),
             bin_width_mm=_bin_width_mm(header),

@@ -15,8 +15,8 @@ from pellucid.modalities.nuclear.acquisition import Sinogram
 from pellucid.modalities.nuclear.forward import PetModel
 from pellucid.modalities.nuclear.projectors import Grid
 from pellucid.modalities.nuclear.recon.common import field_of_view, grid_of, image_of
-from pellucid.modalities.nuclear.recon.osem import Filter, VoxelSize
-from pellucid.modalities.nuclear.recon.rebinning import parallel_views, single_slice_rebinned
+from pellucid.modalities.nuclear.recon.osem import Filter, KeepEvery, VoxelSize
+from pellucid.modalities.nuclear.recon.rebinning import gaps_after, parallel_views, single_slice_rebinned
 from pellucid.parameters import About
 from pellucid.progress import Progress, no_progress
 
@@ -30,12 +30,14 @@ def fbp(
     ] = 0.0,
     filter_mm: Filter = 4.0,
     voxel_mm: VoxelSize = None,
+    keep_every: KeepEvery = 1,
 ) -> Image:
     """f(x, y) = ∫₀^π (p ⊛ h)(x cos φ + y sin φ, φ) dφ of single-slice rebinned, corrected data [Bq/ml].
 
     h is the band-limited ramp. Linear: keeps the mean, may be negative. Sources: Ramachandran and Lakshminarayanan,
     PNAS 1971, doi 10.1073/pnas.68.9.2236; rebinning: Daube-Witherspoon and Muehllehner, J Nucl Med 1987;28:1717.
     """
+    raw = raw.every_view(keep_every)
     grid = grid_of(raw, voxel_mm)
     progress(0.0, "attenuation factors")
     model = PetModel(raw, grid, resolution=False)
@@ -69,14 +71,15 @@ def ramp_filtered(integrals: NDArray[np.float32], spacing_mm: float, cutoff: flo
 def back_projected(
     filtered: NDArray[np.float32], angles: NDArray[np.float64], spacing_mm: float, grid: Grid
 ) -> NDArray[np.float32]:
-    """Sum over views, `[slice, row, column]`; slices of data and grid are the same."""
+    """Integral over half a turn of views, `[slice, row, column]`; slices of data and grid are the same."""
     slices, rows, columns = grid.shape
     image = np.zeros((rows, columns, slices), np.float32)
     _, y0, x0 = grid.first_mm
     place = np.array([x0, y0, grid.spacing_mm[2], grid.spacing_mm[1]])
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1) / spacing_mm
-    spread(filtered, directions, place, image)
-    image *= np.float32(math.pi / angles.size)
+    gaps = gaps_after(angles)
+    weights = (gaps + np.roll(gaps, 1)) / 2
+    spread(filtered * weights.astype(np.float32)[:, None, None], directions, place, image)
     return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 

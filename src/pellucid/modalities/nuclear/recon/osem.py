@@ -17,6 +17,7 @@ VoxelSize = Annotated[
     float | None, About("In-plane voxel; none: the central radial bin", unit="mm", minimum=0.5, maximum=20)
 ]
 Filter = Annotated[float, About("Gaussian post-filter, FWHM", unit="mm", minimum=0, maximum=20, step=0.5)]
+KeepEvery = Annotated[int, About("Use every n-th view only", minimum=1, maximum=64, step=1)]
 Resolution = Annotated[bool, About("Model the detector's resolution")]
 
 
@@ -29,12 +30,14 @@ def osem(
     filter_mm: Filter = 4.0,
     resolution: Resolution = False,
     voxel_mm: VoxelSize = None,
+    keep_every: KeepEvery = 1,
 ) -> Image:
     """X ← x/Aᵀ1 · Aᵀ(y/(A x + r + s)) over ordered subsets of the views, A = T S a P G: activity ≥ 0 [Bq/ml].
 
     Attenuation, randoms, scatter and normalisation are part of the model. Source: Hudson and Larkin, IEEE Trans
     Med Imaging 1994, doi 10.1109/42.363108.
     """
+    raw = raw.every_view(keep_every)
     grid = grid_of(raw, voxel_mm)
     progress(0.0, "attenuation factors")
     model = PetModel(raw, grid, resolution=resolution)
@@ -53,11 +56,13 @@ def mlem(
     filter_mm: Filter = 0.0,
     resolution: Resolution = False,
     voxel_mm: VoxelSize = None,
+    keep_every: KeepEvery = 1,
 ) -> Image:
     """X ← x/Aᵀ1 · Aᵀ(y/(A x + r + s)) with all views at once: the likelihood rises at every step.
 
     Source: Shepp and Vardi, IEEE Trans Med Imaging 1982, doi 10.1109/TMI.1982.4307558.
     """
+    raw = raw.every_view(keep_every)
     grid = grid_of(raw, voxel_mm)
     progress(0.0, "attenuation factors")
     model = PetModel(raw, grid, resolution=resolution)

@@ -57,38 +57,42 @@ def _bins_filled(numerator: NDArray[np.float32], denominator: NDArray[np.float32
 
 
 def _slices_filled(integrals: NDArray[np.float32], denominator: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Slices that no plane crosses, interpolated between those that some plane does."""
+    """Slices that no plane crosses, interpolated between those that some plane does; 0 beyond them."""
     seen = np.flatnonzero(denominator.any(axis=(0, 1)))
-    missing = np.setdiff1d(np.arange(integrals.shape[2]), seen)
-    for index in missing:
-        right = int(np.clip(np.searchsorted(seen, index), 1, max(seen.size - 1, 1)))
-        low, high = seen[min(right - 1, seen.size - 1)], seen[min(right, seen.size - 1)]
-        weight = 0.0 if high == low else float(np.clip((index - low) / (high - low), 0, 1))
-        integrals[:, :, index] = (1 - weight) * integrals[:, :, low] + weight * integrals[:, :, high]
+    for index in np.setdiff1d(np.arange(integrals.shape[2]), seen):
+        right = int(np.searchsorted(seen, index))
+        if 0 < right < seen.size:
+            low, high = seen[right - 1], seen[right]
+            weight = np.float32((index - low) / (high - low))
+            integrals[:, :, index] = (1 - weight) * integrals[:, :, low] + weight * integrals[:, :, high]
     return integrals
 
 
 def parallel_views(
     integrals: NDArray[np.float32], sampling: SinogramSampling
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], float]:
-    """The same integrals on evenly spaced parallel lines: values, angle of each view, and distance of bins [mm].
+    """The same integrals on parallel lines at even distances: values, angle of each view, and distance of bins [mm].
 
     Interleaved bins, turned by part of a view, are interpolated between views (beyond the last view the first,
     seen from the other side); bins that lie closer towards the rim are interpolated to the central distance.
     """
-    views, bins, _ = integrals.shape
-    offsets = sampling.offsets_mm
-    step = math.pi / views
+    bins, offsets = integrals.shape[1], sampling.offsets_mm
     angles = sampling.angles_rad.max(axis=1)
+    gaps = gaps_after(angles)
     turned = np.empty_like(integrals)
     mirrored = _at_offsets(integrals[:1], offsets, -offsets)[0]
     following = np.concatenate([integrals[1:], mirrored[None]])
     for radial in range(bins):
-        weight = np.float32((angles[0] - sampling.angles_rad[0, radial]) / step)
+        weight = ((angles - sampling.angles_rad[:, radial]) / gaps).astype(np.float32)[:, None]
         turned[:, radial] = (1 - weight) * integrals[:, radial] + weight * following[:, radial]
     spacing = float(np.diff(offsets).max())
     even = (np.arange(bins) - (bins - 1) / 2) * spacing
     return _at_offsets(turned, offsets, even), angles, spacing
+
+
+def gaps_after(angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From each view to the next one, the last to the first seen from the other side."""
+    return np.diff(angles_rad, append=angles_rad[0] + math.pi)
 
 
 def _at_offsets(
