@@ -23,7 +23,7 @@ from pellucid.modality import known_modalities, modality
 
 FORMAT = "pellucid-acquisition"
 VERSION = 3
-"""2: the study says whether the position is assumed. 3: k-space may have a prescan."""
+"""2: the study says whether the position is assumed. 3: k-space may have a prescan, PET planes and views in part."""
 
 
 def sniff(head: bytes, name: str) -> bool:
