@@ -7,6 +7,7 @@ import pytest
 from tests.archive.samples import dicom, uid
 from tests.capture.videos import colour, field_of, number_of, uneven, write
 
+from pellucid.dimse.deliveries import Deliveries
 from pellucid.dimse.worklist import Worklist
 
 PATIENT = {"patient_id": "P9", "patient_name": "Roe^Richard", "patient_sex": "M"}
@@ -71,6 +72,17 @@ def test_a_recording_becomes_a_series(client, platform, send, recording, ended):
     for number, frame in enumerate(frames):
         np.testing.assert_allclose(field_of(frame), colour(number), atol=6)
     assert [p.name for p in platform.archive.incoming.iterdir()] == ["lock"]
+
+
+def test_a_scheduled_step_is_reported_where_somebody_is_to_be_told(platform, send, recording, scheduled, ended):
+    platform.settings = platform.settings.model_copy(update={"procedure_steps_to": "RIS"})
+    assert ended(send(recording, kind="video", view="endoscopic", worklist="ACC3"))["state"] == "done"
+    assert ended(send(b"no video", kind="video", worklist="ACC3"))["state"] == "failed"
+    told = Deliveries(platform.archive).all()
+    assert [one.kind for one in told] == ["begin_step", "end_step"] * 2
+    ends = [one.payload["attributes"]["00400252"]["Value"] for one in told if one.kind == "end_step"]
+    assert ends == [["COMPLETED"], ["DISCONTINUED"]]
+    assert {one.destination for one in told} == {"ae:RIS"}
 
 
 def test_as_a_video(client, send, recording, ended):

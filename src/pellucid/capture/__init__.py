@@ -9,7 +9,17 @@ process with limits for video that comes from outside. PyAV (FFmpeg) is imported
 
 from pellucid.capture.capture import capture
 from pellucid.capture.context import CaptureContext
+from pellucid.capture.objects import modality_of
 from pellucid.capture.settings import CaptureSettings, Crop, Region
 from pellucid.capture.worker import WorkerLimits, capture_apart
 
-__all__ = ["CaptureContext", "CaptureSettings", "Crop", "Region", "WorkerLimits", "capture", "capture_apart"]
+__all__ = [
+    "CaptureContext",
+    "CaptureSettings",
+    "Crop",
+    "Region",
+    "WorkerLimits",
+    "capture",
+    "capture_apart",
+    "modality_of",
+]

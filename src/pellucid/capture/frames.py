@@ -121,7 +121,7 @@ def _frames_of(times: list[float]) -> Dataset:
 
 def _secondary_capture(series: Series, number: int, *, many: bool, shape: tuple[int, int]) -> Dataset:  # noqa: ARG001
     sop_class = objects.SECONDARY_CAPTURE_TRUE_COLOUR if many else objects.SECONDARY_CAPTURE
-    made = series.data_set(sop_class, "OT", number)
+    made = series.data_set(sop_class, objects.modality_of(series.settings), number)
     made.ConversionType = "DV"
     made.ImageType = ["ORIGINAL", "PRIMARY"]
     made.DateOfSecondaryCapture, made.TimeOfSecondaryCapture = made.ContentDate, made.ContentTime
@@ -130,7 +130,7 @@ def _secondary_capture(series: Series, number: int, *, many: bool, shape: tuple[
 
 def _ultrasound(series: Series, number: int, *, many: bool, shape: tuple[int, int]) -> Dataset:
     sop_class = objects.ULTRASOUND_MULTI_FRAME if many else objects.ULTRASOUND
-    made = series.data_set(sop_class, "US", number)
+    made = series.data_set(sop_class, objects.modality_of(series.settings), number)
     made.ImageType = ["ORIGINAL", "PRIMARY"]
     regions = [_region(region, series.settings.crop, shape) for region in series.settings.regions]
     if regions:

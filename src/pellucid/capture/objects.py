@@ -33,6 +33,12 @@ VIDEO = {
 }
 """SOP class and modality of each view."""
 
+
+def modality_of(settings: CaptureSettings) -> str:
+    """The modality of what is made."""
+    return VIDEO[settings.view][1] if settings.kind == "video" else {"sc": "OT", "us": "US"}[settings.kind]
+
+
 _FRAME_TIME, _FRAME_TIME_VECTOR = 0x00181063, 0x00181065
 _LONGEST_VECTOR = 65_534
 _METHODS = {

@@ -216,12 +216,12 @@ def _shown(frame: TimedFrame, start_s: float, rows: int, columns: int) -> Any:
 
 
 def _data_set(stream: _Stream, source: Source, series: Series) -> Dataset:
-    sop_class, modality = objects.VIDEO[series.settings.view]
+    sop_class, _ = objects.VIDEO[series.settings.view]
     count = len(stream.times)
     ratio = stream.uncompressed / max(1, stream.file.stat().st_size)
     made = objects.merged(
         (
-            series.data_set(sop_class, modality, 1),
+            series.data_set(sop_class, objects.modality_of(series.settings), 1),
             objects.colour_pixels(stream.rows, stream.columns, "YBR_PARTIAL_420", source.pixel_aspect),
             objects.even_timing(1000 * stream.duration_s / count),
             objects.loss(stream.codec, ratio, lossy=True),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +18,9 @@ from pellucid.cli.dimse_output import Data, archive_in
 from pellucid.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from pellucid.archive import Archive
+    from pellucid.archive import Archive, Stored
     from pellucid.capture import CaptureContext, CaptureSettings
+    from pellucid.dimse.data_set import Attributes
 
 _PATIENT = ("patient_id", "patient_name", "patient_birth_date", "patient_sex", "accession_number", "study_description")
 
@@ -93,7 +94,10 @@ def capture(
         typer.echo(f"wrote {len(files)} file{'s' * (len(files) != 1)} to {output}")
         return
     with archive_in(data) as archive:
-        _store(archive, source, _context(archive, given, worklist, study), settings)
+        item = _item(archive, given, worklist, study)
+        context = _context(archive, given, item, study)
+        with _reported(archive, settings, item) as report:
+            _store(archive, source, context, settings, report)
 
 
 def _given(values: dict[str, str]) -> CaptureContext:
@@ -102,18 +106,64 @@ def _given(values: dict[str, str]) -> CaptureContext:
     return CaptureContext(**values)  # type: ignore[arg-type]  # all are texts
 
 
-def _context(archive: Archive, given: dict[str, str], worklist: str, study: str) -> CaptureContext:
+def _item(archive: Archive, given: dict[str, str], worklist: str, study: str) -> Attributes | None:
+    """The worklist item, where one is named; patient, worklist and study must not be given together."""
     from pellucid.dimse.worklist import Worklist
     from pellucid.server import captures
 
     if bool(worklist) + bool(study) + any(given.values()) > 1:
         raise InvalidInputError("are given together; expected one of them", field="patient, worklist, study")
-    if worklist:
-        return captures.worklist_context(Worklist(archive), worklist)
+    return captures.worklist_item(Worklist(archive), worklist) if worklist else None
+
+
+def _context(archive: Archive, given: dict[str, str], item: Attributes | None, study: str) -> CaptureContext:
+    from pellucid.capture import CaptureContext
+    from pellucid.server import captures
+
+    if item is not None:
+        return CaptureContext.of_worklist_item(item)
     return captures.study_context(archive, study) if study else _given(given)
 
 
-def _store(archive: Archive, source: str, context: CaptureContext, settings: CaptureSettings) -> None:
+@contextmanager
+def _reported(
+    archive: Archive, capture: CaptureSettings, item: Attributes | None
+) -> Iterator[Callable[[Stored], None]]:
+    """Report the step as `captures.reported` does, at once where the partner can be reached."""
+    from pellucid.dimse.delivering import Deliverer
+    from pellucid.server import Settings, captures
+    from pellucid.server.dimse import dimse_settings
+
+    settings = Settings()
+    destination = f"ae:{settings.procedure_steps_to}" if item is not None and settings.procedure_steps_to else ""
+    deliverer = Deliverer(dimse_settings(settings, settings.reached_at(settings.port)).doors(archive))
+    with ExitStack() as at_the_end:
+        if destination:
+            at_the_end.callback(_say_what_waits, archive, destination)
+            at_the_end.callback(deliverer.serve, destination)
+        report = at_the_end.enter_context(captures.reported(archive, settings, item, capture))
+        if destination:
+            beginning = threading.Thread(target=deliverer.serve, args=(destination,), daemon=True)
+            beginning.start()  # a capture does not wait for the partner
+            at_the_end.callback(beginning.join)
+        yield report
+
+
+def _say_what_waits(archive: Archive, destination: str) -> None:
+    from pellucid.dimse.deliveries import Deliveries
+
+    for left in Deliveries(archive).all():
+        if left.kind in ("begin_step", "end_step") and left.destination == destination and left.error:
+            typer.echo(f"the procedure step waits to be reported to {destination}: {left.error}", err=True)
+
+
+def _store(
+    archive: Archive,
+    source: str,
+    context: CaptureContext,
+    settings: CaptureSettings,
+    report: Callable[[Stored], None],
+) -> None:
     from pellucid.server import captures
 
     chosen = replace(settings, series_number=captures.next_series_number(archive, context.study_instance_uid))
@@ -121,7 +171,7 @@ def _store(archive: Archive, source: str, context: CaptureContext, settings: Cap
         files = _captured(source, context, chosen, Path(folder))
         with archive.batch() as batch:
             for file in files:
-                batch.store(file)
+                report(batch.store(file))
     typer.echo(f"stored {len(files)} instance{'s' * (len(files) != 1)} in study {context.study_instance_uid}")
 
 

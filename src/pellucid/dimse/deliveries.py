@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from pellucid.archive import Archive
 from pellucid.dimse.tables import DeliveryClaimRow, DeliveryRow
 
-Kind = Literal["store", "notify", "commit"]
+Kind = Literal["store", "notify", "commit", "begin_step", "end_step"]
 State = Literal["waiting", "failed"]
 """What was delivered, or cancelled, is no longer there."""
 
@@ -25,7 +25,7 @@ MOST_ATTEMPTS = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One thing to deliver: an instance (`subject`: its SOP Instance UID), a notice, or a commitment's result."""
+    """One thing to deliver; `subject`: the UID of an instance, a performed step, a study, or a transaction."""
 
     id: int
     kind: Kind
@@ -107,6 +107,12 @@ class Deliveries:
         chosen = select(DeliveryRow).where(DeliveryRow.destination == destination, *_due())
         with self._archive.reading() as session:
             return [_delivery(row) for row in session.scalars(chosen.order_by(DeliveryRow.id).limit(limit))]
+
+    def has(self, kind: Kind, subject: str) -> bool:
+        """Whether something of a kind waits, or has failed."""
+        chosen = select(DeliveryRow.id).where(DeliveryRow.kind == kind, DeliveryRow.subject == subject)
+        with self._archive.reading() as session:
+            return session.scalar(chosen.limit(1)) is not None
 
     def settle(self, results: Mapping[int, str]) -> None:
         """Note the outcome of attempts: an empty text means delivered, any other why not."""

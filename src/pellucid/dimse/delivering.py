@@ -11,7 +11,7 @@ from typing import Any
 
 from pellucid.archive import EVERYTHING, Archive, ArchiveUnavailableError, InstanceRecord, Query, Visible
 from pellucid.archive.levels import tag_of
-from pellucid.dimse import commitment
+from pellucid.dimse import commitment, performed_steps
 from pellucid.dimse.command_set import Operation
 from pellucid.dimse.data_set import Attributes, encode
 from pellucid.dimse.deliveries import Deliveries, Delivery
@@ -75,7 +75,7 @@ class Deliverer:
             return
         for destination in due:
             if destination not in self._busy:
-                self._busy[destination] = pool.submit(self._serve, destination)
+                self._busy[destination] = pool.submit(self.serve, destination)
 
     def _renew(self) -> None:
         """Say that this process still delivers to the destinations that it has claimed."""
@@ -89,7 +89,8 @@ class Deliverer:
                 except ArchiveUnavailableError:
                     log.error("a claim to a destination cannot be renewed: the database is away")
 
-    def _serve(self, destination: str) -> None:
+    def serve(self, destination: str) -> None:
+        """Deliver what is due for a destination, unless another process does."""
         if not self._queue.claim(destination, self._holder, self._lease_s):
             return
         try:
@@ -116,6 +117,9 @@ def deliver(doors: Doors, destination: str, due: Sequence[Delivery]) -> dict[int
             results[delivery.id] = _report(doors, destination, delivery)
         elif delivery.kind == "notify":
             results[delivery.id] = _notify(doors, destination, delivery)
+        elif delivery.kind in ("begin_step", "end_step"):
+            begun = [one.subject for one in due if one.kind == "begin_step" and results.get(one.id) == ""]
+            results[delivery.id] = _report_step(doors, destination, delivery, begun)
     stores = [delivery for delivery in due if delivery.kind == "store"]
     if stores:
         results.update(_store(doors, destination, stores))
@@ -177,6 +181,14 @@ def _report(doors: Doors, destination: str, delivery: Delivery) -> str:
     except PellucidError as error:
         return str(error)
     return ""
+
+
+def _report_step(doors: Doors, destination: str, delivery: Delivery, begun: Sequence[str]) -> str:
+    """Report a performed procedure step; its end not before its beginning, which may be in this batch (`begun`)."""
+    waits = delivery.subject not in begun and Deliveries(doors.archive).has("begin_step", delivery.subject)
+    if delivery.kind == "end_step" and waits:
+        return "its beginning has not been reported yet"
+    return performed_steps.report(partner_at(doors, destination), delivery, doors.limits)
 
 
 def _notify(doors: Doors, destination: str, delivery: Delivery) -> str:

@@ -15,6 +15,7 @@ from pellucid.dimse.messages import Message
 from pellucid.dimse.service import (
     DUPLICATE_INSTANCE,
     INVALID_ATTRIBUTE,
+    MAY_NO_LONGER_BE_UPDATED,
     MISSING_ATTRIBUTE,
     NO_SUCH_INSTANCE,
     PROCESSING_FAILURE,
@@ -26,9 +27,6 @@ from pellucid.dimse.tables import NormalizedObjectRow
 from pellucid.dimse.worklist import Worklist
 from pellucid.errors import InvalidInputError
 from pellucid.study import new_uid
-
-_MAY_NO_LONGER_BE_UPDATED = 0xA710
-"""Error ID of a procedure step in a final state (PS3.4 section F.7.2.2.2)."""
 
 _STATUS = tag_of("PerformedProcedureStepStatus")
 _SCHEDULED = tag_of("ScheduledStepAttributesSequence")
@@ -156,9 +154,7 @@ def _change(writing: DatabaseSession, message: Message, changes: Attributes) -> 
     if row is None:
         raise _RefusedError(NO_SUCH_INSTANCE, "no such procedure step")
     if row.status in _FINAL:
-        raise _RefusedError(
-            PROCESSING_FAILURE, f"the procedure step is {row.status}", ErrorID=_MAY_NO_LONGER_BE_UPDATED
-        )
+        raise _RefusedError(PROCESSING_FAILURE, f"the procedure step is {row.status}", ErrorID=MAY_NO_LONGER_BE_UPDATED)
     attributes: Attributes = {**json.loads(row.attributes), **changes}
     status = text(attributes, _STATUS)
     if status not in ("IN PROGRESS", *_FINAL):

@@ -102,7 +102,7 @@ class QueuedDelivery(_Form):
     """Something that waits to be delivered, or has failed; times are UTC, ISO 8601."""
 
     id: int
-    kind: Literal["store", "notify", "commit"]
+    kind: Literal["store", "notify", "commit", "begin_step", "end_step"]
     destination: str
     subject: str
     state: Literal["waiting", "failed"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pellucid.access import AuditEvent, Caller
-from pellucid.archive import Query, Sender, StoreRefusedError, View
-from pellucid.capture import CaptureContext, CaptureSettings, capture_apart
+from pellucid.archive import Archive, Query, Sender, Stored, StoreRefusedError, View
+from pellucid.capture import CaptureContext, CaptureSettings, capture_apart, modality_of
+from pellucid.dimse import performed_steps
 from pellucid.dimse.data_set import Attributes, text
 from pellucid.dimse.worklist import STATUS, STEP, STEP_ID, Worklist
 from pellucid.errors import InvalidInputError
@@ -20,13 +21,14 @@ from pellucid.progress import Progress, part
 from pellucid.server.job import Job
 from pellucid.server.job_access import owner_of
 from pellucid.server.platform import Platform
+from pellucid.server.settings import Settings
 
 _ACCESSION, _STUDY = "00080050", "0020000D"
 _SERIES_NUMBER = "00200011"
 
 
-def worklist_context(worklist: Worklist, key: str) -> CaptureContext:
-    """Of the item that has this id, accession number, step id or Study Instance UID, and has not ended.
+def worklist_item(worklist: Worklist, key: str) -> Attributes:
+    """The item that has this id, accession number, step id or Study Instance UID, and has not ended.
 
     Raises `InvalidInputError` where there is none, or several.
     """
@@ -37,7 +39,27 @@ def worklist_context(worklist: Worklist, key: str) -> CaptureContext:
             "step id or study",
             field="worklist",
         )
-    return CaptureContext.of_worklist_item(found[0])
+    return found[0]
+
+
+@contextmanager
+def reported(
+    archive: Archive, settings: Settings, item: Attributes | None, capture: CaptureSettings
+) -> Iterator[Callable[[Stored], None]]:
+    """The step of a worklist item is performed within the block, which the partner is told; call with what is made."""
+    if item is None or not settings.procedure_steps_to:
+        yield lambda _stored: None
+        return
+    made: list[Stored] = []
+    title = settings.aet.partition(",")[0].strip()
+    modality = modality_of(capture)
+    step = performed_steps.begin(archive, settings.procedure_steps_to, item, title=title, modality=modality)
+    try:
+        yield made.append
+    except BaseException:  # then nothing was stored
+        performed_steps.end(archive, step, "DISCONTINUED", [])
+        raise
+    performed_steps.end(archive, step, "COMPLETED", made)
 
 
 def _keys(item: Attributes) -> tuple[str, ...]:
@@ -60,14 +82,21 @@ def next_series_number(view: View, study_uid: str) -> int:
     return max(numbers, default=0) + 1
 
 
-def submit(platform: Platform, file: Path, context: CaptureContext, settings: CaptureSettings, caller: Caller) -> Job:
-    """Queue the conversion of a received video; its folder is removed at the end."""
+def submit(
+    platform: Platform,
+    file: Path,
+    context: CaptureContext,
+    settings: CaptureSettings,
+    caller: Caller,
+    item: Attributes | None = None,
+) -> Job:
+    """Queue the conversion of a received video; its folder is removed at the end. `item`: of the worklist."""
     number = next_series_number(platform.archive, context.study_instance_uid)
     chosen = replace(settings, series_number=number)
     return platform.jobs.submit(
         "capture",
         f"Capture as {_TITLES[settings.kind]}",
-        lambda progress: _convert(platform, file, context, chosen, caller, progress),
+        lambda progress: _convert(platform, file, context, chosen, caller, item, progress),
         cleanup=lambda: shutil.rmtree(file.parent, ignore_errors=True),
         owner=owner_of(caller),
         studies=(context.study_instance_uid,),
@@ -83,13 +112,19 @@ def _convert(
     context: CaptureContext,
     settings: CaptureSettings,
     caller: Caller,
+    item: Attributes | None,
     progress: Progress,
 ) -> dict[str, list[str]]:
-    with _said_to_sender(file), TemporaryDirectory(prefix="capture-", dir=platform.archive.incoming) as folder:
+    archive = platform.archive
+    with (
+        _said_to_sender(file),
+        reported(archive, platform.settings, item, settings) as report,
+        TemporaryDirectory(prefix="capture-", dir=archive.incoming) as folder,
+    ):
         files = capture_apart(file, context, settings, Path(folder), progress=part(progress, 0.0, 0.95))
         with platform.deposit(Sender(title=caller.name, visible=caller.visible)) as deposit:
             for made in files:
-                deposit.add_dicom(made)
+                report(deposit.add_dicom(made))
             progress(1.0, "Stored")
         made_now = deposit.made.to_json()
     studies = dict.fromkeys(made_now["study_instance_uids"], context.patient_id)

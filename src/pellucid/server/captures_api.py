@@ -14,6 +14,7 @@ from pellucid.access import Caller
 from pellucid.capture import CaptureContext, CaptureSettings, Crop, Region
 from pellucid.capture.settings import Deinterlace, Kind, View
 from pellucid.dicomweb.problems import EVERYWHERE, RequestError
+from pellucid.dimse.data_set import Attributes
 from pellucid.dimse.worklist import Worklist
 from pellucid.errors import InvalidInputError
 from pellucid.server import answers, captures, uploads
@@ -77,8 +78,8 @@ class CaptureRequest(BaseModel):
             deinterlace=self.deinterlace,
         )
 
-    def context(self, platform: Platform, caller: Caller) -> CaptureContext:
-        """Of whom it is, as the caller sees it; raises `InvalidInputError`."""
+    def context(self, platform: Platform, caller: Caller, item: Attributes | None) -> CaptureContext:
+        """Of whom it is, as the caller sees it; `item`: of the worklist. Raises `InvalidInputError`."""
         given = [name for name in ("patient", "worklist", "study") if getattr(self, name)]
         if len(given) != 1:
             raise InvalidInputError(
@@ -86,8 +87,8 @@ class CaptureRequest(BaseModel):
             )
         if self.patient is not None:
             return CaptureContext(**self.patient.model_dump())
-        if self.worklist:
-            return captures.worklist_context(Worklist(platform.archive), self.worklist)
+        if item is not None:
+            return CaptureContext.of_worklist_item(item)
         return captures.study_context(platform.archive.seen_by(caller.visible), self.study)
 
 
@@ -126,7 +127,9 @@ def _submit(platform: Platform, folder: Path, names: list[str], caller: Caller) 
     try:
         wanted = _wanted(folder / "files", names)
         recording = (folder / "files" / next(name for name in names if name != _REQUEST_FILE)).rename(folder / "video")
-        return captures.submit(platform, recording, wanted.context(platform, caller), wanted.settings(), caller)
+        item = captures.worklist_item(Worklist(platform.archive), wanted.worklist) if wanted.worklist else None
+        context = wanted.context(platform, caller, item)
+        return captures.submit(platform, recording, context, wanted.settings(), caller, item)
     except InvalidInputError:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -40,6 +40,7 @@ class Settings(BaseSettings, AccessSettings):
     by commas; `dimse_processes`: that share the work (0: in the server's own); `dimse_associations`: at a time in
     each; `dimse_private_storage`: private SOP classes and transfer syntaxes are stored too. `dimse_certificate`,
     `dimse_key`, `dimse_authorities`: PEM files for TLS; `dimse_require_certificate`: only partners with one are served.
+    `procedure_steps_to`: AE title of the partner that is told what captures make of scheduled steps (none: nobody).
     """
 
     model_config = SettingsConfigDict(
@@ -75,6 +76,7 @@ class Settings(BaseSettings, AccessSettings):
     dimse_key: Path | None = None
     dimse_authorities: Path | None = None
     dimse_require_certificate: bool = False
+    procedure_steps_to: str = ""
 
     def reached_at(self, port: int) -> str:
         """The address that others reach the server at; `port`: the one that it listens on."""
