@@ -48,8 +48,12 @@ class Demonstration(Pellucid):
         connection = self.connect()
         path = f"{self.root}/series?includefield=SeriesDescription"
         connection.request("GET", path, headers={"Accept": "application/dicom+json"})
-        found = json.loads(connection.getresponse().read() or "[]")
+        answer = connection.getresponse()
+        body = answer.read().decode()
         connection.close()
+        if answer.status not in (200, 204):
+            raise RuntimeError(f"{self.address}{path} answers {answer.status}: {body[:500]}")
+        found = json.loads(body or "[]")
         return [match["0008103E"]["Value"][0] for match in found]
 
     def _wait(self) -> None:
