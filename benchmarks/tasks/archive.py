@@ -5,24 +5,40 @@ from __future__ import annotations
 import atexit
 import json
 import shutil
+import statistics
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.parser import BytesParser
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import quote
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from benchmarks import Target
 from benchmarks.instances import COUNT, SERIES, STUDY, files, pixels, sop_uid
+from benchmarks.large_index import STUDIES, fill
 from benchmarks.server_task import Measured, ServerTask, timed
 from benchmarks.servers import ENVIRONMENT, MissingError, Orthanc, Pellucid, Server
 
 BOTH = (Pellucid, Orthanc)
+SEARCHES = (
+    "PatientID=P77",
+    "PatientName=abc*",
+    "PatientName=*xyz*",
+    "PatientName=xyzz&fuzzymatching=true",
+    "ReferringPhysicianName=zzz*",
+    "StudyDescription=zzzzz yyyyy",
+    "StudyDescription=*qqq*",
+    "AccessionNumber=A77",
+    "PatientBirthDate=19910203",
+    "StudyDate=20150101-20191231",
+    "ModalitiesInStudy=MR",
+)
 _PLACE = f"/studies/{STUDY}/series/{SERIES}"
 _unseen: dict[tuple[str, str], Iterator[int]] = {}
 
@@ -42,6 +58,8 @@ def tasks() -> list[ServerTask]:
                    (Target("wall ratio", 1 / 8, peer),)),
         ServerTask("qido_study", "QIDO-RS of one study", qido("/studies?PatientID=B1", 1), filled, BOTH,
                    (Target("wall seconds", 0.005),)),
+        ServerTask("search_100000", f"Search over {STUDIES:,} studies, the slowest of {len(SEARCHES)} kinds",
+                   slowest_search, empty, (Large,), (Target("wall seconds", 0.05),), 1),
         ServerTask("metadata", "Metadata of 500 instances", qido(f"{_PLACE}/metadata", COUNT), filled, BOTH,
                    (Target("wall ratio", 1 / 8, peer),)),
         ServerTask("frame", "One uncompressed frame", frame, filled, BOTH,
@@ -158,6 +176,28 @@ def qido(path: str, expected: int) -> Any:
     return run
 
 
+class Large(Pellucid):
+    """With an index of very many studies."""
+
+    def __enter__(self) -> Self:
+        fill(self.folder / "data")
+        return super().__enter__()
+
+
+def slowest_search(server: Server) -> Measured:
+    """Each search with the first twenty matches; the one that takes longest."""
+    connection = server.connect()
+    taken = []
+    for search in SEARCHES:
+        path = f"{server.root}/studies?limit=20&{quote(search, safe='=&*')}"
+        ask = partial(_get, connection, path, "application/dicom+json", (200, 204))
+        ask()
+        taken.append(timed(server, ask, lambda _: {}, 10))
+    slowest = max(taken, key=lambda one: statistics.median(one.walls))
+    slowest.figures["kinds of searches"] = float(len(SEARCHES))
+    return slowest
+
+
 def frame(server: Server) -> Measured:
     connection = server.connect()
     accept = 'multipart/related; type="application/octet-stream"'
@@ -223,11 +263,11 @@ def stored(server: Server) -> float:
     return float(len(json.loads(body)))
 
 
-def _get(connection: Any, path: str, accept: str) -> tuple[str, bytes]:
+def _get(connection: Any, path: str, accept: str, expected: tuple[int, ...] = (200,)) -> tuple[str, bytes]:
     connection.request("GET", path, headers={"Accept": accept})
     answer = connection.getresponse()
     body = answer.read()
-    if answer.status != 200:
+    if answer.status not in expected:
         raise RuntimeError(f"GET {path}: {answer.status} {body[:200]!r}")
     return answer.headers["Content-Type"], body
 

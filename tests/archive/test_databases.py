@@ -74,7 +74,12 @@ def test_storing(archive, test):
 def test_migrations_make_the_schema_and_take_it_away(database):
     opened = Database(database)
     with opened.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        differing = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+        # Alembic sees no `ddl_if`: these two are for SQLite alone.
+        assert {(what, index.name) for what, index in differing} <= {
+            ("add_index", "ix_studies_search"),
+            ("add_index", "ix_series_search"),
+        }
     config = Config()
     config.set_main_option("script_location", f"{package.__path__[0]}/migrations")
     config.attributes["engine"] = opened.engine

@@ -200,6 +200,12 @@ def test_malformed_queries_are_400(client, parameters, detail):
     assert detail in response.json()["detail"]
 
 
+def test_an_option_that_is_not_supported_is_named(client):
+    response = client.get("studies", params={"multiplevaluematching": "true", "PatientID": "P1"})
+    assert studies(response) == [1]
+    assert "multiplevaluematching is not supported" in response.headers["warning"]
+
+
 def test_an_address_cannot_be_contradicted(client):
     response = client.get(f"studies/{uid(1)}/series", params={"StudyInstanceUID": uid(2)})
     assert response.status_code == 400

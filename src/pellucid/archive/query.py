@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from sqlalchemy import Connection, Select, exists, join, select
+from sqlalchemy import Connection, Select, exists, join, literal_column, select
 
 from pellucid.archive.finding import Found, found
 from pellucid.archive.levels import SERIES_TAGS, STUDY_TAGS
 from pellucid.archive.matching import Condition, Kind, condition, listed, listed_codes
 from pellucid.archive.portable import FirstNumber, FirstText
-from pellucid.archive.schema import InstanceRow, SeriesRow, StudyRow
+from pellucid.archive.schema import EVERY_SERIES, EVERY_STUDY, InstanceRow, SeriesRow, StudyRow
 from pellucid.archive.visibility import Visible
 
 Level = Literal["study", "series", "instance"]
@@ -58,6 +58,37 @@ _COLUMNS: dict[str, tuple[Any, Kind]] = {
     "Columns": (InstanceRow.columns, "integer"),
     "AvailableTransferSyntaxUID": (InstanceRow.transfer_syntax_uid, "uid"),
 }
+_LOOKED_UP = frozenset(
+    [
+        "PatientID",
+        "PatientName",
+        "StudyID",
+        "AccessionNumber",
+        "StudyInstanceUID",
+        "SeriesInstanceUID",
+        "SOPInstanceUID",
+    ]
+)
+"""Those with an index of their own."""
+_EVERY = {StudyRow: f"studies.{EVERY_STUDY}", SeriesRow: f"series.{EVERY_SERIES}"}
+_SCANNED = {
+    StudyRow: frozenset(
+        [
+            "PatientID",
+            "PatientName",
+            "PatientBirthDate",
+            "PatientSex",
+            "ReferringPhysicianName",
+            "StudyDescription",
+            "StudyID",
+            "AccessionNumber",
+            "SOPClassesInStudy",
+            "SOPClassUID",
+        ]
+    ),
+    SeriesRow: frozenset(["SeriesDescription", "BodyPartExamined", "SeriesDate", "SeriesTime"]),
+}
+"""Those in the indexes that are gone through."""
 _OTHER_KINDS: dict[str, Kind] = {
     "DA": "date",
     "TM": "time",
@@ -103,7 +134,7 @@ class Query:
         depth = LEVELS.index(self.level)
         identifiers: list[Any] = [_STUDY_UID, _SERIES_UID, InstanceRow.sop_instance_uid]
         statement: Select[Any] = select(*identifiers[: depth + 1])
-        statement = statement.select_from(_joined(depth, self.filters)).where(*self._conditions())
+        statement = statement.select_from(_joined(depth, self.filters)).where(*self._conditions(), *self._scanned())
         statement = statement.where(*visible.conditions(StudyRow.study_instance_uid))
         return statement.order_by(*_order(depth)).limit(self.limit).offset(self.offset)
 
@@ -115,6 +146,13 @@ class Query:
             .join(StudyRow, SeriesRow.study_instance_uid == StudyRow.study_instance_uid)
             .where(*self._conditions())
         )
+
+    def _scanned(self) -> list[Condition]:
+        """What lets a search that no index of its own serves go through the indexes that are made for that."""
+        if self.fuzzy or not any(_is_looked_up(keyword, value) for keyword, value in self.filters.items()):
+            scanned = {table for table, keywords in _SCANNED.items() if keywords & self.filters.keys()}
+            return [literal_column(_EVERY[table]) for table in scanned]
+        return []
 
     def _conditions(self) -> list[Condition]:
         conditions = []
@@ -129,6 +167,8 @@ class Query:
                 conditions.append(condition(column, kind, value, keyword, fuzzy=self.fuzzy, groups=groups))
                 if keyword == "Modality":  # says of a study at once whether to look at its series
                     conditions.append(_has_modality(value, keyword))
+                if keyword == "SOPClassUID":
+                    conditions.append(listed(StudyRow.sop_classes, value, keyword))
         return conditions
 
     def _target(self, keyword: str) -> tuple[Any, Kind] | None:
@@ -139,6 +179,11 @@ class Query:
             column, kind = _COLUMNS[keyword]
             return (column, kind) if column.class_ in allowed else None
         return _other_target(keyword, allowed)
+
+
+def _is_looked_up(keyword: str, value: str) -> bool:
+    """Whether an index leads to the matches: the beginning of the value is known."""
+    return keyword in _LOOKED_UP and not value.startswith(("*", "?")) and value != ""
 
 
 def run(connection: Connection, query: Query, visible: Visible, include: Tags | None = None) -> Iterator[Found]:

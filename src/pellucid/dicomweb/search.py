@@ -76,8 +76,12 @@ class Search:
 
     @property
     def ignored(self) -> list[str]:
-        """Attributes that were to match and cannot at this level."""
-        return [*Query(self.level, self._filters).unsupported, *self._beyond]
+        """What was asked for and is not done, in words: attributes that cannot match at this level, an option."""
+        beyond = [*Query(self.level, self._filters).unsupported, *self._beyond]
+        told = [f"{path} cannot be matched at this level and was ignored" for path in beyond]
+        if self._flags["multiplevaluematching"]:
+            told.append("multiplevaluematching is not supported: each of several values is matched by itself")
+        return told
 
     def _looked_through(self, view: View, root: str) -> Iterator[str]:
         """Matches by what the index has no column for: each that else matches is looked at."""

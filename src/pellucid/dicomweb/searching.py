@@ -42,7 +42,7 @@ def _search(level: Level) -> Handler:
         chosen = chosen_form(ranges_of(request))
         texts, more = search.results(context.view(request, Permission.FIND), base_of(request))
         context.audit(request, "Query", "E", fixed.values() if level != "study" else (), query=request.url.query)
-        told = [f"{path} cannot be matched at this level and was ignored" for path in search.ignored]
+        told = list(search.ignored)
         headers = warning([*told, "There are additional results that can be requested"] if more else told)
         if more:
             following = request.url.include_query_params(offset=search.offset + search.limit, limit=search.limit)
