@@ -20,13 +20,17 @@ FOLDER = Path(__file__).parents[1] / "pictures"
 
 
 def show(pictures: list[tuple[str, NDArray[Any]]], name: str) -> None:
-    """Pictures side by side."""
-    figure, axes = plt.subplots(1, len(pictures), figsize=(3.1 * len(pictures), 4.1))
+    """Axial pictures side by side, the patient's right on the left, windowed for the brain."""
+    rows, columns = pictures[0][1].shape
+    size = (3.1 * len(pictures), 3.1 * rows / columns + 0.35)
+    figure, axes = plt.subplots(1, len(pictures), figsize=size, layout="constrained")
     for axis, (title, picture) in zip(axes, pictures, strict=True):
-        axis.imshow(picture, cmap="gray", vmin=0, vmax=np.percentile(picture, 99))
+        brain = picture[rows // 4 : -rows // 4, columns // 4 : -columns // 4]
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1.25 * np.percentile(brain, 99))
         axis.set_title(title, fontsize=10)
         axis.axis("off")
-    figure.tight_layout()
+        for letter, place in zip("RLAP", ((0.04, 0.5), (0.96, 0.5), (0.5, 0.97), (0.5, 0.03)), strict=True):
+            axis.text(*place, letter, transform=axis.transAxes, ha="center", va="center", color="#ffcc44", fontsize=9)
     figure.savefig(FOLDER / name, dpi=90)
     plt.close(figure)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +21,46 @@ from validation.nuclear import positivity, recovery
 FOLDER = Path(__file__).parents[1] / "pictures"
 
 
-def planes(axes: Any, image: Image, position_lps_mm: tuple[float, float, float], most: float, title: str) -> None:
-    """Axial, coronal and sagittal through a point, as radiologists see them, with letters from the affine."""
+def planes(axes: Any, image: Image, like: Image, position_lps_mm: Sequence[float], most: float, title: str) -> None:
+    """Axial, coronal and sagittal through a point, as radiologists see them, of the part of the patient in `like`."""
     k, j, i = (int(n) for n in np.round(image.indices_of(position_lps_mm)))
-    dz, dy, dx = image.spacing_mm
+    (z, y, x), (low_z, low_y, low_x) = edges_mm(image), edges_mm(like)
     array = image.array
-    for axis, picture, aspect, letters in (
-        (axes[0], array[k], dy / dx, "RLAP"),
-        (axes[1], array[::-1, j], dz / dx, "RLHF"),
-        (axes[2], array[::-1, :, i], dz / dy, "APHF"),
+    for axis, picture, extent, wide, high, letters in (
+        (axes[0], array[k], [*x, *y[::-1]], low_x, low_y[::-1], "RLAP"),
+        (axes[1], array[:, j], [*x, *z], low_x, low_z, "RLHF"),
+        (axes[2], array[:, :, i], [*y, *z], low_y, low_z, "APHF"),
     ):
-        shown = axis.imshow(picture, cmap="gray_r", vmin=0, vmax=most, aspect=aspect)
+        origin = "upper" if letters == "RLAP" else "lower"
+        shown = axis.imshow(picture, cmap="gray_r", vmin=0, vmax=most, extent=extent, origin=origin)
+        axis.set(xlim=wide, ylim=high)
         axis.set_xticks([])
         axis.set_yticks([])
-        for letter, x, y in zip(letters, (0.03, 0.97, 0.5, 0.5), (0.5, 0.5, 0.96, 0.04), strict=True):
+        for letter, x, y in zip(letters, (0.06, 0.94, 0.5, 0.5), (0.5, 0.5, 0.93, 0.07), strict=True):
             axis.text(x, y, letter, transform=axis.transAxes, ha="center", va="center", color="tab:red")
     axes[0].set_title(title, loc="left", fontsize=10)
     plt.colorbar(shown, ax=axes[2], label="SUV g/ml", shrink=0.8)
+
+
+def edges_mm(image: Image) -> list[tuple[float, float]]:
+    """Where the grid begins and ends along z, y and x: its axes are the patient's."""
+    first, last = image.points_lps_mm([[-0.5, -0.5, -0.5], np.array(image.shape) - 0.5])
+    return [(float(first[axis]), float(last[axis])) for axis in (2, 1, 0)]
 
 
 def head() -> None:
     """The demonstration head: truth, OSEM, FBP, and its raw data."""
     patient = anatomy.brain()
     raw = nuclear.scan(patient, "brain_fdg")
-    figure, axes = plt.subplots(4, 3, figsize=(9, 11.5), layout="constrained")
+    figure, axes = plt.subplots(4, 3, figsize=(9, 11.8), layout="constrained")
     truth = patient.property("uptake", tracer="fdg")
     osem = nuclear.suv_body_weight(nuclear.reconstruct(raw, "osem"))
     fbp = nuclear.suv_body_weight(nuclear.reconstruct(raw, "fbp"))
     hottest = truth.points_lps_mm(np.argwhere(patient.mask("tumour")).mean(axis=0))
-    place = (float(hottest[0]), float(hottest[1]), float(hottest[2]))
-    planes(axes[0], truth, place, 12, "What was put in: FDG uptake")
-    planes(axes[1], osem, place, 12, "OSEM, 3 iterations of 12 subsets, 4 mm filter")
-    planes(axes[2], fbp, place, 12, "FBP after single-slice rebinning, 4 mm filter")
+    place = hottest.tolist()
+    planes(axes[0], truth, truth, place, 12, "What was put in: FDG uptake")
+    planes(axes[1], osem, truth, place, 12, "OSEM, 3 iterations of 12 subsets, 4 mm filter")
+    planes(axes[2], fbp, truth, place, 12, "FBP after single-slice rebinning, 4 mm filter")
     views = (
         (raw.prompts[:, :, 63], "prompts, central plane", "radial bin", "view"),
         (raw.scatter[:, :, 63], "expected scatter", "radial bin", "view"),

@@ -29,7 +29,7 @@ DATA = Path(os.environ.get("PELLUCID_TEST_DATA", Path(__file__).parents[2] / "..
 
 def sheet(rows: int, columns: int, width: float, height: float) -> tuple[Any, Any]:
     """A dark page of panels."""
-    return plt.subplots(rows, columns, figsize=(width, height), facecolor="black", squeeze=False)
+    return plt.subplots(rows, columns, figsize=(width, height), facecolor="black", squeeze=False, layout="constrained")
 
 
 def draw(axes: Any, picture: NDArray[Any], title: str, **how: Any) -> None:
@@ -47,7 +47,6 @@ def letters(axes: Any, left: str, right: str, top: str, bottom: str) -> None:
 
 def save(figure: Any, name: str) -> None:
     """Write one picture."""
-    figure.tight_layout(pad=0.4)
     figure.savefig(FOLDER / name, dpi=80, facecolor="black", pil_kwargs={"optimize": True})
     plt.close(figure)
 
