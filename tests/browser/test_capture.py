@@ -108,6 +108,7 @@ def test_a_recording_as_secondary_capture(capture) -> None:
     check(times, made.pixel_array)
 
 
+@pytest.mark.slow
 def test_a_recording_as_endoscopic_video(capture) -> None:
     import av
 
