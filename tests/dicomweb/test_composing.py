@@ -125,6 +125,27 @@ def test_coded_images_say_what_the_metadata_leave_out(client, name):
     assert np.abs(cells.astype(int) - truth).max() <= (6 if name == "JPEG" else 0)
 
 
+def colours():
+    """Coded pictures in colour, and what their samples are then (PS3.5 sections 8.2.1, 8.2.4)."""
+    picture = np.stack([CELLS >> 4, CELLS >> 5, CELLS >> 6], -1).astype(np.uint8)
+    exact = {"level": 0, "codecformat": "j2k"}
+    return {
+        "J2K reversible": ("image/jp2", imagecodecs.jpeg2k_encode(picture, reversible=True, **exact), "YBR_RCT"),
+        "J2K": ("image/jp2", imagecodecs.jpeg2k_encode(picture, level=40, codecformat="j2k"), "YBR_ICT"),
+        "J2K as it is": ("image/jp2", imagecodecs.jpeg2k_encode(picture, reversible=True, mct=False, **exact), "RGB"),
+        "JPEG": ("image/jpeg", imagecodecs.jpeg8_encode(picture, level=99), "YBR_FULL_422"),
+    }
+
+
+@pytest.mark.parametrize("told", ["RGB", None])
+@pytest.mark.parametrize("name", colours())
+def test_colours_are_those_of_the_coded_image(client, name, told):
+    media, stream, photometric = colours()[name]
+    described = metadata(without=IMAGE_ATTRIBUTES, PhotometricInterpretation=told)
+    assert client.post("studies", **request(as_json(described), bulk(stream, media))).status_code == 200
+    assert stored(client).PhotometricInterpretation == photometric
+
+
 def test_several_parts_of_one_place_are_frames(client):
     frames = [np.roll(CELLS, n, 0) for n in range(3)]
     parts = [bulk(imagecodecs.jpegls_encode(frame), "image/jls") for frame in frames]

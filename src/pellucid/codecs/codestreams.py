@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from pellucid.errors import InvalidInputError
 
+J2K = 0x51
+"""The marker that stands for the process of J2K."""
+
 _SOC = b"\xff\x4f\xff\x51"
 _JP2 = b"\x00\x00\x00\x0cjP  "
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
@@ -15,9 +18,10 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 
 @dataclass(frozen=True)
 class Header:
-    """Size and precision; `process` is the marker of the frame header (ISO 10918-1 table B.1), of J2K 0x51.
+    """Size and precision; `process` is the marker of the frame header (ISO 10918-1 table B.1), of J2K `J2K`.
 
-    `transformed`: whether the colours are marked as YCbCr (True) or RGB (False), None where nothing marks them.
+    `transformed`: whether the colours are YCbCr (True) or RGB (False), None where nothing says so; `reversible`:
+    whether the wavelet of J2K, and with it its colour transform, is that without loss.
     """
 
     rows: int
@@ -25,8 +29,9 @@ class Header:
     samples: int
     bits: int
     signed: bool = False
-    process: int = 0x51
+    process: int = J2K
     transformed: bool | None = None
+    reversible: bool = True
 
 
 def jpeg_header(data: bytes) -> Header:
@@ -70,7 +75,20 @@ def j2k_header(data: bytes) -> Header:
         raise InvalidInputError("a frame has impossible JPEG 2000 tiles", field="PixelData")
     if any(body[39 + 3 * n : 41 + 3 * n] != b"\1\1" for n in range(samples)):
         raise InvalidInputError("a frame has subsampled JPEG 2000 components", field="PixelData")
-    return Header(height - top, width - left, samples, (body[38] & 0x7F) + 1, signed=body[38] >= 0x80)
+    transformed, reversible = _coding_style(data, start + 4 + int.from_bytes(body[:2], "big"))
+    size = height - top, width - left, samples, (body[38] & 0x7F) + 1
+    return Header(*size, signed=body[38] >= 0x80, transformed=transformed, reversible=reversible)
+
+
+def _coding_style(data: bytes, position: int) -> tuple[bool | None, bool]:
+    """Whether colours are transformed, and nothing is lost, as the COD marker says (table A.12, A.15)."""
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0x90:
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        body = data[position + 4 : position + 2 + length]
+        if data[position + 1] == 0x52 and len(body) >= 10:
+            return body[4] == 1, body[9] == 1
+        position += 2 + max(2, length)
+    return None, True
 
 
 def with_j2k_depth(data: bytes, bits: int, *, signed: bool) -> bytes:

@@ -21,7 +21,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pellucid.archive import FailureReason, StoreRefusedError
 from pellucid.archive.dicom_json import UNREADABLE
 from pellucid.archive.metadata import quiet_pydicom
-from pellucid.codecs.codestreams import Header, j2k_header, jpeg_header
+from pellucid.codecs.codestreams import J2K, Header, j2k_header, jpeg_header
 from pellucid.dicomweb.dicom_xml import from_xml
 from pellucid.dicomweb.multipart import ReceivedPart
 from pellucid.dicomweb.problems import RequestError
@@ -44,6 +44,7 @@ _DEFAULT_SYNTAXES = {
 
 _JPEG_PROCESSES = {0xC0: "1.2.840.10008.1.2.4.50", 0xC1: "1.2.840.10008.1.2.4.51", 0xC3: "1.2.840.10008.1.2.4.70"}
 _HEADER_BYTES = 1 << 20
+_COLOURS = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"})
 _PIXELS = {"7FE00010": "OW", "7FE00008": "OF", "7FE00009": "OD"}
 _LARGEST_VALUE = 0xFFFFFFFE
 _DEEPEST = 64
@@ -194,8 +195,9 @@ def _describe(dataset: Dataset, header: Header | None, frames: int) -> None:
     for keyword, value in told.items():
         if keyword in dataset and dataset.get(keyword) != value:
             raise _refusal(f"is {dataset.get(keyword)}; the coded image says {value}", keyword)
-    signed = int(header.signed)
-    photometric = "MONOCHROME2" if header.samples == 1 else "YBR_FULL_422" if header.transformed else "RGB"
+    signed, photometric = int(header.signed), _photometric(header)
+    if _is_of_other_samples(dataset.get("PhotometricInterpretation"), photometric, header):
+        dataset.PhotometricInterpretation = photometric
     guessed: dict[str, int | str] = {
         **told,
         "BitsAllocated": 8 if stored <= 8 else 16 if stored <= 16 else 32,
@@ -208,6 +210,22 @@ def _describe(dataset: Dataset, header: Header | None, frames: int) -> None:
     for keyword, guess in guessed.items():
         if keyword not in dataset:
             setattr(dataset, keyword, guess)
+
+
+def _photometric(header: Header) -> str:
+    """What the coded samples are (PS3.5 sections 8.2.1, 8.2.4)."""
+    if header.samples == 1 or not header.transformed:
+        return "MONOCHROME2" if header.samples == 1 else "RGB"
+    if header.process != J2K:
+        return "YBR_FULL_422"
+    return "YBR_RCT" if header.reversible else "YBR_ICT"
+
+
+def _is_of_other_samples(told: str | None, photometric: str, header: Header) -> bool:
+    """Whether the metadata tell of colours as they were before they were coded, or are afterwards, as they often do."""
+    if header.transformed is None or not {told, photometric} <= _COLOURS:
+        return False
+    return told != photometric if header.process == J2K else (told == "RGB") == header.transformed
 
 
 def _write(dataset: Dataset, pixels: _Pixels | None, file: Path) -> None:
