@@ -12,6 +12,12 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).parents[1] / "pictures"
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 WAIT_MS = 180_000
+TUMOUR_LPS_MM = (30.0, -22.0, 30.0)
+T1_EXTENT_MM = (208.0, 248.0, 234.0)
+MARGIN = 1.04
+"""The fitted picture leaves 2 % free on each side of its longer edge."""
+PLANES = {"coronal": ((0, 1.0), (2, -1.0)), "axial": ((0, 1.0), (1, 1.0)), "sagittal": ((1, 1.0), (2, -1.0))}
+"""Patient axis and sign along the columns and the rows of a picture."""
 
 
 def shoot(page: Page, name: str) -> None:
@@ -25,6 +31,38 @@ def show(page: Page, title: str) -> None:
     """Show a series by its description and wait for it."""
     page.click(f".strip-button:has(.strip-text:text-is('{title}'))")
     page.wait_for_selector(f"[data-text=series]:has-text('{title}')")
+
+
+def middle_lps_mm(page: Page) -> list[float]:
+    """Where the crosshair is, as the three pictures say it: "axial H 12.5 mm"."""
+    found = []
+    for plane in ("sagittal", "coronal", "axial"):
+        _, letter, distance, _ = page.inner_text(f".viewport[data-plane={plane}] [data-text=position]").split()
+        found.append(float(distance) * (1 if letter in "LPH" else -1))
+    return found
+
+
+def point_at(page: Page, place_lps_mm: tuple[float, ...]) -> None:
+    """Put the crosshair of a fitted T1 on a place: it is in the volume's middle at first."""
+    middle = middle_lps_mm(page)
+    for plane in ("coronal", "axial"):
+        box = page.locator(f".viewport[data-plane={plane}]").bounding_box() or {}
+        size = (box["width"], box["height"])
+        axes = PLANES[plane]
+        mm_per_pixel = MARGIN * max(T1_EXTENT_MM[axis] / length for (axis, _), length in zip(axes, size, strict=True))
+        x, y = (
+            length / 2 + sign * (place_lps_mm[axis] - middle[axis]) / mm_per_pixel
+            for (axis, sign), length in zip(axes, size, strict=True)
+        )
+        page.click(f".viewport[data-plane={plane}]", position={"x": x, "y": y})
+
+
+def window_for_brain(page: Page) -> None:
+    """From fluid to white matter of a T1, under a fused picture too: the middle of the window it opens with."""
+    width = float(page.input_value("input[aria-label='Window width']").replace(",", ""))
+    for label, share in (("Window width", 0.42), ("Window centre", 0.43)):
+        page.fill(f"input[aria-label='{label}']", str(round(share * width)))
+        page.keyboard.press("Tab")
 
 
 def main(address: str) -> None:
@@ -41,6 +79,9 @@ def main(address: str) -> None:
         option.wait_for(state="attached")
         page.select_option("select[name=overlay]", value=option.get_attribute("value"))
         page.wait_for_selector("select[name=palette]")
+        window_for_brain(page)
+        page.fill("input[aria-label='Opacity of the fused picture']", "0.4")
+        point_at(page, TUMOUR_LPS_MM)
         shoot(page, "viewer_fusion.png")
         page.select_option("select[name=overlay]", value="")
         page.click("button:text-is('Single')")
