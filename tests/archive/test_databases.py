@@ -12,7 +12,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 from tests.archive import test_storing as storing
 from tests.archive.samples import dicom, uid
-from tests.archive.test_query import (  # noqa: F401 (they run here with this module's archive)
+from tests.archive.test_corrections import (  # noqa: F401 (they run here with this module's archive)
+    corrections,
+    test_a_corrected_study_is_found_and_given_so,
+    test_deleting_takes_versions_along,
+    test_patients_are_merged_and_parted,
+    test_undone_all_is_as_received,
+)
+from tests.archive.test_query import (  # noqa: F401
     PEOPLE,
     test_counts_and_order,
     test_fuzzy_matching_by_beginnings_of_words,

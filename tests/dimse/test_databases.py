@@ -4,6 +4,13 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 from tests.archive.samples import CT_STORAGE, dataset, uid
 from tests.dimse.test_finding import STUDY_ROOT, filled, find, identifier, test_studies  # noqa: F401 (run here)
+from tests.dimse.test_routing import (  # noqa: F401
+    receiver,
+    routed,
+    test_a_refused_instance_leaves_nothing_in_the_queue,
+    test_a_rule_that_is_off_does_nothing,
+    test_what_matches_goes_to_an_application,
+)
 from tests.dimse.test_storing import sent
 
 from pellucid.archive import Archive, Places

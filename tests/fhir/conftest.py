@@ -13,7 +13,14 @@ from pellucid.archive import Archive, Visible
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    with Archive(tmp_path_factory.mktemp("archive")) as opened, opened.batch() as batch:
+    with Archive(tmp_path_factory.mktemp("archive")) as opened:
+        fill(opened)
+        yield opened
+
+
+def fill(archive):
+    """Store the three studies."""
+    with archive.batch() as batch:
         for number, modality, part in ((1, "CT", "CHEST"), (2, "MR", "HEAD"), (3, "CT", "HEAD")):
             same = {
                 "PatientID": f"P{number}",
@@ -24,8 +31,6 @@ def archive(tmp_path_factory):
             }
             for series in (1, 2):
                 batch.store(dicom(number, series, 1, Modality=modality, BodyPartExamined=part, Laterality="L", **same))
-        batch.commit()
-        yield opened
 
 
 @pytest.fixture(scope="module")
