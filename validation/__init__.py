@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 Against = Literal["analytic truth", "known truth", "real data", "published reference", "peer"]
-FAMILIES = ("core", "anatomy", "xray", "mr", "nuclear", "dicom")
+FAMILIES = ("core", "anatomy", "xray", "mr", "nuclear", "dicom", "archive")
 
 
 class NotAvailableError(Exception):
@@ -24,7 +24,7 @@ class NotAvailableError(Exception):
 
 @dataclass(frozen=True)
 class Check:
-    """One registered comparison."""
+    """One registered comparison; `tested_elsewhere`: it runs, at full length, what a slow test of its own runs."""
 
     family: str
     title: str
@@ -34,6 +34,7 @@ class Check:
     high: float
     reason: str
     slow: bool
+    tested_elsewhere: bool
     function: Callable[[], float]
 
     @property
@@ -58,12 +59,13 @@ def check(
     high: float = math.inf,
     unit: str = "1",
     slow: bool = False,
+    tested_elsewhere: bool = False,
 ) -> Callable[[Callable[[], float]], Callable[[], float]]:
     """Register a comparison: its number must lie in `low` … `high`; `reason` says why that tolerance."""
 
     def register(function: Callable[[], float]) -> Callable[[], float]:
         family = function.__module__.split(".")[1]
-        CHECKS.append(Check(family, title, against, unit, low, high, reason, slow, function))
+        CHECKS.append(Check(family, title, against, unit, low, high, reason, slow, tested_elsewhere, function))
         return function
 
     return register

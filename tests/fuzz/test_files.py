@@ -52,8 +52,8 @@ def originals():
     return made
 
 
-@pytest.mark.parametrize("count", [300, pytest.param(100_000, marks=FULL)])
-def test_parsing(count):
+def parse_often(count):
+    """Take damaged files apart as the index does."""
     chance, made, watch = random.Random(1), originals(), Watch(settled=min(500, count // 2))
     for _ in range(count):
         data = mutated(chance.choice(made), chance, made)
@@ -67,12 +67,18 @@ def test_parsing(count):
     assert watch.outcomes["parsed"] > count // 50
     assert watch.outcomes["refused"] > count // 50
     assert watch.growth_mb < GROWTH_MB
+    return watch
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(20_000, marks=FULL)])
-def test_storing(tmp_path, count):
+@pytest.mark.parametrize("count", [300, pytest.param(100_000, marks=FULL)])
+def test_parsing(count):
+    parse_often(count)
+
+
+def store_often(folder, count):
+    """Store damaged files; what is taken is whole, and the next one is stored as ever."""
     chance, made, watch = random.Random(2), originals(), Watch(settled=min(120, count // 2))
-    with Archive(tmp_path / "archive") as archive:
+    with Archive(folder) as archive:
         for _ in range(count):
             # Under a UID of its own, of the same length: else most would be refused as another of the same name.
             own = b"1.%d." % chance.randrange(10**8, 10**9)
@@ -89,12 +95,18 @@ def test_storing(tmp_path, count):
         assert [path.name for path in archive.incoming.iterdir()] == ["lock"]
         assert archive.store(dicom(99)).new
     assert watch.growth_mb < GROWTH_MB
+    return watch
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(20_000, marks=FULL)])
-def test_reading_images(tmp_path, count):
+def test_storing(tmp_path, count):
+    store_often(tmp_path / "archive", count)
+
+
+def read_often(folder, count):
+    """Read damaged files as images."""
     chance, made, watch = random.Random(3), originals(), Watch(settled=min(120, count // 2))
-    file = tmp_path / "damaged.dcm"
+    file = folder / "damaged.dcm"
     for _ in range(count):
         file.write_bytes(mutated(chance.choice(made), chance, made))
         with watch.case():
@@ -106,3 +118,9 @@ def test_reading_images(tmp_path, count):
     watch.report()
     assert watch.outcomes["read"] > count // 100
     assert watch.growth_mb < GROWTH_MB
+    return watch
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(20_000, marks=FULL)])
+def test_reading_images(tmp_path, count):
+    read_often(tmp_path, count)

@@ -76,16 +76,23 @@ async def many(app, count, watch, seed=5):
     return wrong
 
 
-@pytest.fixture
-def app(tmp_path):
-    made = create_app(Settings(data=tmp_path / "data", upload_bytes=2_000_000, upload_files=30))
+@contextmanager
+def application(folder):
+    """The whole application over an archive of one instance."""
+    made = create_app(Settings(data=folder / "data", upload_bytes=2_000_000, upload_files=30))
     made.state.platform.archive.store(dicom(1, 1, 1))
     yield made
     made.state.platform.close()
 
 
-@pytest.mark.parametrize("count", [150, pytest.param(100_000, marks=FULL)])
-def test_damaged_requests(app, count):
+@pytest.fixture
+def app(tmp_path):
+    with application(tmp_path) as made:
+        yield made
+
+
+def ask_often(app, count):
+    """Damaged requests to the application itself."""
     watch = Watch(settled=min(5000, count // 2))
     wrong = asyncio.run(many(app, count, watch))
     watch.report()
@@ -95,6 +102,12 @@ def test_damaged_requests(app, count):
     assert list(app.state.platform.archive.verify()) == []
     assert [path.name for path in app.state.platform.archive.incoming.iterdir()] == ["lock"]
     assert watch.growth_mb < GROWTH_MB
+    return watch
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(100_000, marks=FULL)])
+def test_damaged_requests(app, count):
+    ask_often(app, count)
 
 
 @pytest.mark.parametrize("query", ["60020010=3", "00081115.60020010=3", "OverlayRows=3"])
@@ -127,8 +140,8 @@ def exchange(port, data):
     return bytes(heard)
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(10_000, marks=FULL)])
-def test_damaged_bytes_over_sockets(app, count):
+def exchange_often(app, count):
+    """Damaged bytes to a server that reads HTTP off sockets."""
     chance, watch, sent = random.Random(6), Watch(settled=min(75, count // 2)), bodies()
     whole = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n".encode() for path in PATHS]
     for method, path, headers, body in sent:
@@ -147,3 +160,9 @@ def test_damaged_bytes_over_sockets(app, count):
         watch.report()
         assert exchange(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.1 200")
     assert watch.growth_mb < GROWTH_MB
+    return watch
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(10_000, marks=FULL)])
+def test_damaged_bytes_over_sockets(app, count):
+    exchange_often(app, count)

@@ -1,6 +1,7 @@
 """What holds for every case: it ends within 5 s, and the memory of the process does not grow with their number."""
 
 import gc
+import logging
 import sys
 import time
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ class Watch:
     """Counts cases; `growth_mb`: by how much memory has grown since the first `settled` of them."""
 
     def __init__(self, settled=500):
-        self.cases, self.slowest, self.outcomes = 0, 0.0, {}
+        self.cases, self.slowest, self.outcomes, self.grown_mb = 0, 0.0, {}, 0.0
         self._settled, self._base = settled, None
 
     @contextmanager
@@ -49,9 +50,28 @@ class Watch:
 
     @property
     def growth_mb(self):
-        """Memory grown since the caches were warm."""
+        """Memory grown since the caches were warm; `grown_mb` remembers it."""
         gc.collect()
-        return resident_mb() - self._base
+        self.grown_mb = resident_mb() - self._base
+        return self.grown_mb
 
     def __str__(self):
         return f"{self.cases} cases, slowest {self.slowest:.2f} s, grown {self.growth_mb:.1f} MB, {self.outcomes}"
+
+
+@contextmanager
+def no_failure_logged():
+    """Nothing that the program logs meanwhile is an error."""
+    said = []
+
+    class Listening(logging.Handler):
+        def emit(self, record):
+            said.append(record.getMessage())
+
+    listening = Listening(logging.ERROR)
+    logging.getLogger("pellucid").addHandler(listening)
+    try:
+        yield
+    finally:
+        logging.getLogger("pellucid").removeHandler(listening)
+    assert said == []

@@ -8,6 +8,8 @@ from validation import Check, NotAvailableError, all_checks
 def _parameters() -> list:
     found = []
     for item in all_checks():
+        if item.tested_elsewhere:
+            continue
         marks = [pytest.mark.slow] if item.slow else []
         found.append(pytest.param(item, id=item.name, marks=marks))
     return found
