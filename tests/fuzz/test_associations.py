@@ -166,7 +166,8 @@ def converse(port, *pieces):
             while select.select([link], [], [], ANSWER_S)[0] and (part := link.recv(1 << 16)):
                 heard += part
             link.sendall(piece)
-        link.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # the other side has closed the connection already
+            link.shutdown(socket.SHUT_WR)
         while part := link.recv(1 << 16):
             heard += part
     kinds, place = [], 0

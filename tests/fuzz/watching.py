@@ -74,4 +74,4 @@ def no_failure_logged():
         yield
     finally:
         logging.getLogger("pellucid").removeHandler(listening)
-    assert said == []
+    assert said == [], said[:5]

@@ -1,5 +1,6 @@
 """Only this machine, no other site's requests, nothing about patients in logs and errors."""
 
+import asyncio
 import logging
 
 import pytest
@@ -74,6 +75,25 @@ def test_an_unexpected_error_says_nothing_of_the_patient(client, platform, monke
     assert response.json() == {"detail": "internal error"}
     assert "ValueError at test_security.py" in caplog.text
     assert "Doe" not in caplog.text
+
+
+def test_a_client_that_vanishes_is_no_failure(client, caplog):
+    """It announces a body and closes the connection within it."""
+    messages = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/dicom"), (b"content-length", b"1000")]
+    scope = {"type": "http", "method": "POST", "path": "/dicom-web/studies", "query_string": b"", "headers": headers}
+    sent = []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    place = {"scheme": "http", "http_version": "1.1", "root_path": "", "raw_path": b"", "client": ("127.0.0.1", 9)}
+    asyncio.run(client.app({**scope, **place, "server": ("localhost", 80), "state": {}}, receive, send))
+    assert sent == []
+    assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
 
 
 def test_logging_names_the_place(caplog):

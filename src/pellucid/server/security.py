@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -105,6 +106,8 @@ class Guard:
             return
         try:
             await self._app(scope, body.receive, guarded)
+        except ClientDisconnect:
+            return  # nothing failed here, and nobody is there to be answered
         except Exception as error:  # noqa: BLE001 (the outermost handler: nothing may leave it)
             log_without_values(error)
             if not started:
