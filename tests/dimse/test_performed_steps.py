@@ -1,13 +1,10 @@
 """Procedure steps performed here and told to another application: pynetdicom's, and this archive's own."""
 
-import threading
-
 import pytest
 from pydicom.dataset import Dataset
-from pynetdicom import AE, evt
-from pynetdicom.sop_class import ModalityPerformedProcedureStep
 from tests.capture.videos import write
 from tests.dimse.conftest import listening
+from tests.dimse.information import Information
 from tests.dimse.test_clients import free_port
 from tests.dimse.test_routing import delivering, until
 from tests.dimse.test_worklist import item
@@ -17,29 +14,6 @@ from pellucid.cli.app import run as pellucid
 from pellucid.dimse.deliveries import Deliveries
 from pellucid.dimse.partners import ApplicationEntity, Partners
 from pellucid.dimse.worklist import STATUS, STEP, Worklist
-
-
-class Information:
-    """An information system that notes what it is told; `answers`: statuses, in turn."""
-
-    def __init__(self, port=0):
-        self.told, self.answers, self.came = [], [], threading.Event()
-        entity = AE("RIS")
-        entity.add_supported_context(ModalityPerformedProcedureStep)
-        handlers = [(evt.EVT_N_CREATE, self.create), (evt.EVT_N_SET, self.change)]
-        self.server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
-        self.port = self.server.socket.getsockname()[1]
-
-    def create(self, event):
-        return self.note("N-CREATE", event.request.AffectedSOPInstanceUID, event.attribute_list)
-
-    def change(self, event):
-        return self.note("N-SET", event.request.RequestedSOPInstanceUID, event.modification_list)
-
-    def note(self, *what):
-        self.told.append(what)
-        answer = self.answers.pop(0) if self.answers else 0
-        return (answer, Dataset()) if isinstance(answer, int) else (answer, None)
 
 
 @pytest.fixture

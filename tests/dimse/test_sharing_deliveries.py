@@ -2,15 +2,15 @@
 
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
-from pynetdicom import AE, evt
-from pynetdicom.sop_class import InstanceAvailabilityNotification
 from tests.archive.samples import dicom, uid
+from tests.dimse.information import Information
 from tests.dimse.test_routing import until
 
 from pellucid.archive import Archive, Places
+from pellucid.dimse import delivering
 from pellucid.dimse.deliveries import Deliveries
 from pellucid.dimse.delivering import Deliverer
 from pellucid.dimse.partners import ApplicationEntity, Partners
@@ -18,26 +18,6 @@ from pellucid.dimse.routing import Route, Routes, route_new_instances
 from pellucid.dimse.service import Doors
 
 STUDIES = 12
-
-
-class Information:
-    """A system that takes its time with each notice."""
-
-    def __init__(self, pause_s=0.0):
-        self.studies, self.pause_s = [], pause_s
-        self.going, self.came = threading.Event(), threading.Event()
-        self.going.set()
-        entity = AE("RIS")
-        entity.add_supported_context(InstanceAvailabilityNotification)
-        self.server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_N_CREATE, self.take)])
-        self.port = self.server.socket.getsockname()[1]
-
-    def take(self, event):
-        self.studies.append(event.attribute_list.StudyInstanceUID)
-        self.came.set()
-        self.going.wait(20)
-        time.sleep(self.pause_s)
-        return 0, None
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
@@ -63,44 +43,73 @@ def ris(servers):
     started.server.shutdown()
 
 
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """Deliverers look often, so that each claim is renewed many times before it would end."""
+    monkeypatch.setattr(delivering, "_POLL_S", 0.1)
+
+
+@contextmanager
+def deliverer(archive, **more):
+    with closing(Deliverer(Doors(archive=archive), **more).start()) as started:
+        yield started
+
+
 def test_each_is_delivered_once(servers, ris):
     ris.pause_s = 0.05
     for study in range(1, STUDIES + 1):
         servers[0].store(dicom(study))
-    deliverers = [Deliverer(Doors(archive=archive)).start() for archive in servers]
-    until(lambda: Deliveries(servers[1]).all() == [])
-    for deliverer in deliverers:
-        deliverer.close()
+    with deliverer(servers[0]), deliverer(servers[1]):
+        until(lambda: Deliveries(servers[1]).all() == [])
     assert ris.studies == [uid(study) for study in range(1, STUDIES + 1)]
 
 
 def test_a_slow_delivery_keeps_its_claim(servers, ris):
     ris.going.clear()
     servers[0].store(dicom())
-    first = Deliverer(Doors(archive=servers[0]), lease_s=1.5).start()
-    assert ris.came.wait(10)
-    second = Deliverer(Doors(archive=servers[1]), lease_s=1.5).start()
-    time.sleep(3)  # twice as long as the claim holds by itself
-    ris.going.set()
-    until(lambda: Deliveries(servers[0]).all() == [])
-    first.close()
-    second.close()
+    with deliverer(servers[0], lease_s=3):
+        assert ris.came.wait(20)
+        with deliverer(servers[1], lease_s=3):
+            time.sleep(4)  # longer than the claim holds by itself
+            ris.going.set()
+            until(lambda: Deliveries(servers[0]).all() == [])
     assert ris.studies == [uid(1)]
+
+
+def test_a_claim_that_cannot_be_renewed_once_stops_nothing(servers, ris, monkeypatch, caplog):
+    """Such as by a deadlock, which is no sign that the database is away."""
+    failed = threading.Event()
+
+    def fail(*_args):
+        failed.set()
+        raise RuntimeError("deadlock detected")
+
+    ris.going.clear()
+    servers[0].store(dicom(1))
+    with deliverer(servers[0], lease_s=0.4):
+        assert ris.came.wait(20)
+        with monkeypatch.context() as broken:
+            broken.setattr(Deliveries, "renew", fail)
+            assert failed.wait(20)
+        ris.going.set()
+        servers[0].store(dicom(2))
+        until(lambda: Deliveries(servers[0]).all() == [])
+    assert ris.studies == [uid(1), uid(2)]
+    assert "cannot be renewed: RuntimeError" in caplog.text
 
 
 def test_what_a_lost_process_had_claimed_is_taken_over(servers, ris):
     servers[0].store(dicom())
-    assert Deliveries(servers[0]).claim("notify:RIS", "lost", 2.5)
-    assert not Deliveries(servers[1]).claim("notify:RIS", "other", 2.5)
-    deliverer = Deliverer(Doors(archive=servers[1])).start()
-    assert not ris.came.wait(1.8)
-    assert ris.came.wait(10)
-    deliverer.close()
+    assert Deliveries(servers[0]).claim("notify:RIS", "lost", 3600)
+    assert not Deliveries(servers[1]).claim("notify:RIS", "other", 3600)
+    with deliverer(servers[1]):
+        assert not ris.came.wait(0.5)
+        assert Deliveries(servers[0]).claim("notify:RIS", "lost", 0)  # its time is over
+        assert ris.came.wait(20)
 
 
 def test_who_stops_gives_its_claims_back(servers, ris):
     servers[0].store(dicom())
-    first = Deliverer(Doors(archive=servers[0])).start()
-    until(lambda: Deliveries(servers[0]).all() == [])
-    first.close()
+    with deliverer(servers[0]):
+        until(lambda: Deliveries(servers[0]).all() == [])
     assert Deliveries(servers[1]).claim("notify:RIS", "other", 60)

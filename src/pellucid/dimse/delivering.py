@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from pellucid.archive import EVERYTHING, Archive, ArchiveUnavailableError, InstanceRecord, Query, Visible
+from pellucid.archive import EVERYTHING, Archive, InstanceRecord, Query, Visible
 from pellucid.archive.levels import tag_of
 from pellucid.dimse import commitment, performed_steps
 from pellucid.dimse.command_set import Operation
@@ -86,8 +86,8 @@ class Deliverer:
             if work.running():
                 try:
                     self._queue.renew(destination, self._holder, self._lease_s)
-                except ArchiveUnavailableError:
-                    log.error("a claim to a destination cannot be renewed: the database is away")
+                except Exception as error:  # noqa: BLE001 (the database may be gone for a while)
+                    log.error("a claim to a destination cannot be renewed: %s", type(error).__name__)
 
     def serve(self, destination: str) -> None:
         """Deliver what is due for a destination, unless another process does."""
