@@ -294,3 +294,37 @@ def test_records_are_json(trail):
     from dataclasses import asdict
 
     assert json.loads(json.dumps(asdict(trail.after(0)[0])))["caller"] == "dr who"
+
+
+def test_who_reads_at_the_same_time_waits_for_the_note_that_stands_for_both(trail):
+    """Where it cannot be written neither gets an answer, and the next reading is noted anew."""
+    read, before = event(name="DICOM Instances Transferred", action="R", studies={"1.2": ""}), trail.head().sequence
+    began, go_on, outcomes = threading.Event(), threading.Event(), []
+
+    def fails(_event):
+        began.set()
+        go_on.wait(5)
+        raise AuditTrailError("no room")
+
+    def reads(complete):
+        try:
+            trail.write(read, complete)
+        except AuditTrailError:
+            outcomes.append("refused")
+        else:
+            outcomes.append("given")
+
+    first = threading.Thread(target=reads, args=(fails,))
+    first.start()
+    began.wait(5)
+    second = threading.Thread(target=reads, args=(lambda event: event,))
+    second.start()
+    second.join(0.2)
+    assert outcomes == []
+    go_on.set()
+    first.join()
+    second.join()
+    assert outcomes == ["refused", "refused"]
+    reads(lambda event: event)
+    assert outcomes[-1] == "given"
+    assert trail.head().sequence == before + 1

@@ -83,10 +83,8 @@ def test_migrations_make_the_schema_and_take_it_away(database):
     with opened.engine.connect() as connection:
         differing = compare_metadata(MigrationContext.configure(connection), Base.metadata)
         # Alembic sees no `ddl_if`: these two are for SQLite alone.
-        assert {(what, index.name) for what, index in differing} <= {
-            ("add_index", "ix_studies_search"),
-            ("add_index", "ix_series_search"),
-        }
+        only = {"ix_studies_search", "ix_series_search"} if opened.is_postgresql else set()
+        assert {(what, index.name) for what, index in differing} == {("add_index", name) for name in only}
     config = Config()
     config.set_main_option("script_location", f"{package.__path__[0]}/migrations")
     config.attributes["engine"] = opened.engine

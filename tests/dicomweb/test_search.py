@@ -173,10 +173,11 @@ def test_fuzzy_matching(client):
     assert client.get("studies", params={"PatientName": "jan", "fuzzymatching": "false"}).status_code == 204
 
 
-def test_what_was_not_matched_is_said(client):
-    response = client.get("studies", params={"Rows": "5"})
+@pytest.mark.parametrize("keyword", ["Rows", "SeriesDescription", "BodyPartExamined", "SOPClassUID"])
+def test_what_was_not_matched_is_said(client, keyword):
+    response = client.get("studies", params={keyword: "5"})
     assert len(response.json()) == 3
-    assert response.headers["warning"] == '299 pellucid "Rows cannot be matched at this level and was ignored"'
+    assert response.headers["warning"] == f'299 pellucid "{keyword} cannot be matched at this level and was ignored"'
 
 
 @pytest.mark.parametrize(

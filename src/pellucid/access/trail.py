@@ -93,7 +93,7 @@ class AuditTrail:
         self._waiting: queue.SimpleQueue[tuple[AuditEvent, Future[None]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._writer: threading.Thread | None = None
-        self._seen: OrderedDict[object, float] = OrderedDict()
+        self._seen: OrderedDict[object, tuple[float, Future[None]]] = OrderedDict()
 
     def write(self, event: AuditEvent, complete: Callable[[AuditEvent], AuditEvent] = lambda event: event) -> None:
         """Append an event; it is on the disk when this returns. Raises `AuditTrailError`.
@@ -101,13 +101,21 @@ class AuditTrail:
         Somebody's reading of the same studies is noted once in five minutes (A.5.3.4: a summary of the activity).
         `complete`: adds what must be looked up, to events that are written.
         """
-        if self._is_summarised(event):
+        if event.action != "R" or not event.studies or event.outcome != Outcome.SUCCESS:
+            self._appended(complete(event)).result()
+            return
+        noted, is_first = self._summary(_key(event))
+        if not is_first:
+            noted.result()  # whoever reads the same at the same time waits until the first of them is noted
             return
         try:
             self._appended(complete(event)).result()
-        except BaseException:
-            self._seen.pop(_key(event), None)
+        except BaseException as error:
+            with self._lock:
+                self._seen.pop(_key(event), None)
+            noted.set_exception(error)
             raise
+        noted.set_result(None)
 
     def close(self) -> None:
         """Write what waits, and stop; a later event starts anew."""
@@ -170,19 +178,19 @@ class AuditTrail:
             self._waiting.put((event, done))
         return done
 
-    def _is_summarised(self, event: AuditEvent) -> bool:
-        if event.action != "R" or not event.studies or event.outcome != Outcome.SUCCESS:
-            return False
-        now, key = time.monotonic(), _key(event)
+    def _summary(self, key: object) -> tuple[Future[None], bool]:
+        """What becomes of the note that stands for a reading, and whether it must be written now."""
+        now = time.monotonic()
         with self._lock:
             noted = self._seen.get(key)
-            if noted is not None and now - noted < _SUMMARISED_S:
-                return True
-            self._seen[key] = now
+            if noted is not None and now - noted[0] < _SUMMARISED_S:
+                return noted[1], False
+            done: Future[None] = Future()
+            self._seen[key] = now, done
             self._seen.move_to_end(key)
             if len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
-        return False
+        return done, True
 
     def _run(self) -> None:
         """Write what waits, many events in one transaction: one wait for the disk for all."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Executable
@@ -13,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 class Answer:
     """What a statement answered: rows with the names of their columns, and how many it changed."""
 
-    def __init__(self, cursor: Any, row: Any) -> None:
+    def __init__(self, driver: _Driver, cursor: Any, row: Any) -> None:
+        self._driver = driver
         self._cursor = cursor
         self._row = row
 
@@ -39,12 +41,12 @@ class Answer:
 
     def all(self) -> list[Any]:
         """Every row."""
-        return [self._row(*found) for found in self._cursor.fetchall()]
+        with self._driver.errors():
+            return [self._row(*found) for found in self._cursor.fetchall()]
 
     def _only(self) -> Any:
-        found = self._cursor.fetchone()
-        self._cursor.close()  # there may be more rows, which hold the statement open
-        return found
+        with self._driver.errors(), closing(self._cursor):  # there may be more rows, which hold the statement open
+            return self._cursor.fetchone()
 
 
 class Prepared:
@@ -63,13 +65,14 @@ class Prepared:
     def run(self, connection: Connection, values: Mapping[str, Any]) -> Answer:
         """Execute it once."""
         text, names = self._text(connection)
-        return Answer(_executed(connection, text, tuple([values[name] for name in names])), self._row)
+        driver = _Driver(connection, text)
+        return Answer(driver, driver.execute(tuple([values[name] for name in names])), self._row)
 
     def run_all(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Execute it for each of the rows."""
         text, names = self._text(connection)
         if len(rows) == 1:
-            _executed(connection, text, tuple([rows[0][name] for name in names]))
+            _Driver(connection, text).execute(tuple([rows[0][name] for name in names]))
         else:
             connection.exec_driver_sql(text, [tuple([row[name] for name in names]) for row in rows])
 
@@ -86,30 +89,39 @@ def _row_of(columns: Sequence[str]) -> Any:
     return namedtuple("Row", columns)
 
 
-def _executed(connection: Connection, text: str, values: tuple[Any, ...]) -> Any:
-    """The driver's cursor after the statement; what the driver raises is raised as SQLAlchemy would."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(text, values)
-    except connection.dialect.loaded_dbapi.Error as error:
-        raised = _as_sqlalchemy(connection, cursor, text, error)
-        if raised is error:
-            raise
-        raise raised from error
-    return cursor
+class _Driver:
+    """The driver behind a connection, within the connection's transaction; its errors are raised as SQLAlchemy's."""
 
+    def __init__(self, connection: Connection, text: str) -> None:
+        self._connection = connection
+        self._text = text
 
-def _as_sqlalchemy(connection: Connection, cursor: Any, text: str, error: Exception) -> BaseException:
-    gone = connection.dialect.is_disconnect(error, connection.connection, cursor)  # type: ignore[arg-type]
-    raised = DBAPIError.instance(
-        text,
-        None,
-        error,
-        connection.dialect.loaded_dbapi.Error,
-        hide_parameters=True,
-        connection_invalidated=gone,
-        dialect=connection.dialect,
-    )
-    if gone:
-        connection.invalidate(error)
-    return raised
+    def execute(self, values: tuple[Any, ...]) -> Any:
+        """The cursor after the statement."""
+        if not self._connection.in_transaction():
+            self._connection.begin()
+        with self.errors():
+            cursor = self._connection.connection.cursor()
+            cursor.execute(self._text, values)
+            return cursor
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """What the driver raises in the block."""
+        dialect = self._connection.dialect
+        try:
+            yield
+        except dialect.loaded_dbapi.Error as error:
+            gone = dialect.is_disconnect(error, self._connection.connection, None)
+            raised = DBAPIError.instance(
+                self._text,
+                None,
+                error,
+                dialect.loaded_dbapi.Error,
+                hide_parameters=True,
+                connection_invalidated=gone,
+                dialect=dialect,
+            )
+            if gone:
+                self._connection.invalidate(error)
+            raise raised from error

@@ -149,10 +149,11 @@ class Query:
 
     def _scanned(self) -> list[Condition]:
         """What lets a search that no index of its own serves go through the indexes that are made for that."""
-        if self.fuzzy or not any(_is_looked_up(keyword, value) for keyword, value in self.filters.items()):
-            scanned = {table for table, keywords in _SCANNED.items() if keywords & self.filters.keys()}
-            return [literal_column(_EVERY[table]) for table in scanned]
-        return []
+        if not self.fuzzy and any(_is_looked_up(keyword, value) for keyword, value in self.filters.items()):
+            return []
+        joined = _TABLES[: LEVELS.index(self.level) + 1]
+        scanned = [table for table, keywords in _SCANNED.items() if table in joined and keywords & self.filters.keys()]
+        return [literal_column(_EVERY[table]) for table in scanned]
 
     def _conditions(self) -> list[Condition]:
         conditions = []
