@@ -1,5 +1,8 @@
 """Procedure steps performed here and told to another application: pynetdicom's, and this archive's own."""
 
+from contextlib import suppress
+from tempfile import TemporaryDirectory
+
 import pytest
 from pydicom.dataset import Dataset
 from tests.capture.videos import write
@@ -73,6 +76,36 @@ def test_one_that_failed_is_discontinued(scheduled, ris, tmp_path):
     assert final.PerformedProcedureStepStatus == "DISCONTINUED"
     (series,) = final.PerformedSeriesSequence
     assert not series.ReferencedImageSequence
+
+
+class Stuck(TemporaryDirectory):
+    """A folder that cannot be removed."""
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        raise OSError("busy")
+
+
+def broken_pipe(*_args, **_more):
+    raise BrokenPipeError
+
+
+@pytest.mark.parametrize("late", [("TemporaryDirectory", Stuck), ("typer.echo", broken_pipe)])
+def test_what_fails_after_it_was_stored_changes_nothing(scheduled, ris, video, monkeypatch, late):
+    with monkeypatch.context() as broken, suppress(OSError):
+        broken.setattr(f"pellucid.cli.capture.{late[0]}", late[1])
+        assert grab(scheduled, video) != 0
+    assert ris.told[1][2].PerformedProcedureStepStatus == "COMPLETED"
+    assert len(scheduled.find(Query("instance"))) == 1
+
+
+def test_an_end_that_cannot_be_told_is_no_failure(scheduled, ris, video, monkeypatch, caplog):
+    def fail(*_args):
+        raise RuntimeError
+
+    monkeypatch.setattr("pellucid.dimse.performed_steps.end", fail)
+    assert grab(scheduled, video) == 0
+    assert "is COMPLETED, which cannot be told to RIS: RuntimeError" in caplog.text
 
 
 def test_our_own_archive_takes_it(scheduled, video):

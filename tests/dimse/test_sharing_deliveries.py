@@ -76,6 +76,22 @@ def test_a_slow_delivery_keeps_its_claim(servers, ris):
     assert ris.studies == [uid(1)]
 
 
+def test_so_does_one_that_is_made_at_once(servers, ris, monkeypatch):
+    renewed, renew = threading.Event(), Deliveries.renew
+
+    def noted(*args):
+        renew(*args)
+        renewed.set()
+        ris.going.set()
+
+    monkeypatch.setattr(Deliveries, "renew", noted)
+    ris.going.clear()
+    servers[0].store(dicom())
+    Deliverer(Doors(archive=servers[0]), lease_s=0.4).deliver_now("notify:RIS")
+    assert renewed.is_set()
+    assert ris.studies == [uid(1)]
+
+
 def test_a_claim_that_cannot_be_renewed_once_stops_nothing(servers, ris, monkeypatch, caplog):
     """Such as by a deadlock, which is no sign that the database is away."""
     failed = threading.Event()

@@ -1,6 +1,7 @@
 """Recordings sent by HTTP become series of the archive, of the patient that was chosen."""
 
 import json
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -83,6 +84,20 @@ def test_a_scheduled_step_is_reported_where_somebody_is_to_be_told(platform, sen
     ends = [one.payload["attributes"]["00400252"]["Value"] for one in told if one.kind == "end_step"]
     assert ends == [["COMPLETED"], ["DISCONTINUED"]]
     assert {one.destination for one in told} == {"ae:RIS"}
+
+
+def test_a_folder_that_cannot_be_removed_changes_no_report(platform, send, recording, scheduled, ended, monkeypatch):
+    platform.settings = platform.settings.model_copy(update={"procedure_steps_to": "RIS"})
+
+    class Stuck(TemporaryDirectory):
+        def __exit__(self, *error):
+            super().__exit__(*error)
+            raise OSError("busy")
+
+    monkeypatch.setattr("pellucid.server.captures.TemporaryDirectory", Stuck)
+    assert ended(send(recording, kind="video", view="endoscopic", worklist="ACC3"))["state"] == "failed"
+    end = Deliveries(platform.archive).all()[1]
+    assert end.payload["attributes"]["00400252"]["Value"] == ["COMPLETED"]
 
 
 def test_as_a_video(client, send, recording, ended):

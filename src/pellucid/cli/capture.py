@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pellucid.archive import Archive, Stored
     from pellucid.capture import CaptureContext, CaptureSettings
     from pellucid.dimse.data_set import Attributes
+    from pellucid.server import Settings
 
 _PATIENT = ("patient_id", "patient_name", "patient_birth_date", "patient_sex", "accession_number", "study_description")
 
@@ -96,8 +97,8 @@ def capture(
     with archive_in(data) as archive:
         item = _item(archive, given, worklist, study)
         context = _context(archive, given, item, study)
-        with _reported(archive, settings, item) as report:
-            _store(archive, source, context, settings, report)
+        number = _store(archive, source, context, settings, item)
+        typer.echo(f"stored {number} instance{'s' * (number != 1)} in study {context.study_instance_uid}")
 
 
 def _given(values: dict[str, str]) -> CaptureContext:
@@ -130,23 +131,29 @@ def _reported(
     archive: Archive, capture: CaptureSettings, item: Attributes | None
 ) -> Iterator[Callable[[Stored], None]]:
     """Report the step as `captures.reported` does, at once where the partner can be reached."""
-    from pellucid.dimse.delivering import Deliverer
     from pellucid.server import Settings, captures
-    from pellucid.server.dimse import dimse_settings
 
-    settings = Settings()
-    destination = f"ae:{settings.procedure_steps_to}" if item is not None and settings.procedure_steps_to else ""
-    deliverer = Deliverer(dimse_settings(settings, settings.reached_at(settings.port)).doors(archive))
+    if item is None or not (settings := Settings()).procedure_steps_to:
+        yield lambda _stored: None
+        return
     with ExitStack() as at_the_end:
-        if destination:
-            at_the_end.callback(_say_what_waits, archive, destination)
-            at_the_end.callback(deliverer.serve, destination)
-        report = at_the_end.enter_context(captures.reported(archive, settings, item, capture))
-        if destination:
-            beginning = threading.Thread(target=deliverer.serve, args=(destination,), daemon=True)
+        at_the_end.callback(_say_what_waits, archive, f"ae:{settings.procedure_steps_to}")
+        deliver = _delivery(archive, settings)
+        at_the_end.callback(deliver)
+        with captures.reported(archive, settings, item, capture) as report:
+            beginning = threading.Thread(target=deliver, daemon=True)
             beginning.start()  # a capture does not wait for the partner
             at_the_end.callback(beginning.join)
-        yield report
+            yield report
+
+
+def _delivery(archive: Archive, settings: Settings) -> Callable[[], None]:
+    """Call to deliver what waits for the partner that is told of procedure steps."""
+    from pellucid.dimse.delivering import Deliverer
+    from pellucid.server.dimse import dimse_settings
+
+    deliverer = Deliverer(dimse_settings(settings, settings.reached_at(settings.port)).doors(archive))
+    return lambda: deliverer.deliver_now(f"ae:{settings.procedure_steps_to}")
 
 
 def _say_what_waits(archive: Archive, destination: str) -> None:
@@ -158,21 +165,21 @@ def _say_what_waits(archive: Archive, destination: str) -> None:
 
 
 def _store(
-    archive: Archive,
-    source: str,
-    context: CaptureContext,
-    settings: CaptureSettings,
-    report: Callable[[Stored], None],
-) -> None:
+    archive: Archive, source: str, context: CaptureContext, settings: CaptureSettings, item: Attributes | None
+) -> int:
+    """How many instances were stored."""
     from pellucid.server import captures
 
     chosen = replace(settings, series_number=captures.next_series_number(archive, context.study_instance_uid))
-    with TemporaryDirectory(prefix="capture-", dir=archive.incoming) as folder:
+    with (
+        TemporaryDirectory(prefix="capture-", dir=archive.incoming) as folder,
+        _reported(archive, settings, item) as report,
+    ):
         files = _captured(source, context, chosen, Path(folder))
         with archive.batch() as batch:
             for file in files:
                 report(batch.store(file))
-    typer.echo(f"stored {len(files)} instance{'s' * (len(files) != 1)} in study {context.study_instance_uid}")
+    return len(files)
 
 
 def _captured(source: str, context: CaptureContext, settings: CaptureSettings, folder: Path) -> list[Path]:

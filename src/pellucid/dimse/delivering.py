@@ -62,8 +62,17 @@ class Deliverer:
         with ThreadPoolExecutor(_DESTINATIONS_AT_ONCE, "delivery") as pool:
             while not self._stopping.wait(_POLL_S):
                 self._look(pool)
-            while wait(self._busy.values(), _POLL_S).not_done:
-                self._renew()
+            self._finish()
+
+    def deliver_now(self, destination: str) -> None:
+        """Deliver what is due for a destination, without having been started, unless another process does."""
+        with ThreadPoolExecutor(1, "delivery") as pool:
+            self._busy = {destination: pool.submit(self._serve, destination)}
+            self._finish()
+
+    def _finish(self) -> None:
+        while wait(self._busy.values(), _POLL_S).not_done:
+            self._renew()
 
     def _look(self, pool: ThreadPoolExecutor) -> None:
         self._busy = {name: work for name, work in self._busy.items() if not work.done()}
@@ -75,7 +84,7 @@ class Deliverer:
             return
         for destination in due:
             if destination not in self._busy:
-                self._busy[destination] = pool.submit(self.serve, destination)
+                self._busy[destination] = pool.submit(self._serve, destination)
 
     def _renew(self) -> None:
         """Say that this process still delivers to the destinations that it has claimed."""
@@ -89,10 +98,15 @@ class Deliverer:
                 except Exception as error:  # noqa: BLE001 (the database may be gone for a while)
                     log.error("a claim to a destination cannot be renewed: %s", type(error).__name__)
 
-    def serve(self, destination: str) -> None:
+    def _serve(self, destination: str) -> None:
         """Deliver what is due for a destination, unless another process does."""
-        if not self._queue.claim(destination, self._holder, self._lease_s):
-            return
+        try:
+            if self._queue.claim(destination, self._holder, self._lease_s):
+                self._work_off(destination)
+        except Exception as error:  # noqa: BLE001 (the database may be gone for a while)
+            log.error("the queue of deliveries cannot be worked off: %s", type(error).__name__)
+
+    def _work_off(self, destination: str) -> None:
         try:
             while not self._stopping.is_set() and (due := self._queue.due(destination, limit=_AT_ONCE)):
                 self._queue.settle(self._tried(destination, due))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from pellucid.server.job_access import owner_of
 from pellucid.server.platform import Platform
 from pellucid.server.settings import Settings
 
+_log = logging.getLogger("pellucid.server")
 _ACCESSION, _STUDY = "00080050", "0020000D"
 _SERIES_NUMBER = "00200011"
 
@@ -46,7 +48,10 @@ def worklist_item(worklist: Worklist, key: str) -> Attributes:
 def reported(
     archive: Archive, settings: Settings, item: Attributes | None, capture: CaptureSettings
 ) -> Iterator[Callable[[Stored], None]]:
-    """The step of a worklist item is performed within the block, which the partner is told; call with what is made."""
+    """The step of a worklist item is performed within the block, which the partner is told; call with what is made.
+
+    The block ends where what was made is stored: an error within says that nothing was.
+    """
     if item is None or not settings.procedure_steps_to:
         yield lambda _stored: None
         return
@@ -56,10 +61,26 @@ def reported(
     step = performed_steps.begin(archive, settings.procedure_steps_to, item, title=title, modality=modality)
     try:
         yield made.append
-    except BaseException:  # then nothing was stored
-        performed_steps.end(archive, step, "DISCONTINUED", [])
+    except BaseException:
+        _tell_end(archive, step, "DISCONTINUED", [])
         raise
-    performed_steps.end(archive, step, "COMPLETED", made)
+    _tell_end(archive, step, "COMPLETED", made)
+
+
+def _tell_end(
+    archive: Archive, step: performed_steps.PerformedStep, status: performed_steps.Final, made: list[Stored]
+) -> None:
+    """Tell how a step ended. Where that fails, what was made is stored all the same: the capture has not failed."""
+    try:
+        performed_steps.end(archive, step, status, made)
+    except Exception as error:  # noqa: BLE001 (the database may be gone for a while)
+        _log.error(
+            "procedure step %s is %s, which cannot be told to %s: %s",
+            step.uid,
+            status,
+            step.partner,
+            type(error).__name__,
+        )
 
 
 def _keys(item: Attributes) -> tuple[str, ...]:
@@ -118,8 +139,8 @@ def _convert(
     archive = platform.archive
     with (
         _said_to_sender(file),
-        reported(archive, platform.settings, item, settings) as report,
         TemporaryDirectory(prefix="capture-", dir=archive.incoming) as folder,
+        reported(archive, platform.settings, item, settings) as report,
     ):
         files = capture_apart(file, context, settings, Path(folder), progress=part(progress, 0.0, 0.95))
         with platform.deposit(Sender(title=caller.name, visible=caller.visible)) as deposit:
