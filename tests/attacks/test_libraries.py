@@ -63,9 +63,7 @@ def directory(*names):
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value")
-@pytest.mark.parametrize(
-    "way", [("..", "secret"), ("..", "..", "secret"), ("/", "secret"), ("IM", "..", "..", "secret")]
-)
+@pytest.mark.parametrize("way", [("..", "secret"), ("/", "secret"), ("IM", "..", "..", "secret")])
 class TestFileSets:
     """CVE-2026-32711 (pydicom's FileSet): a DICOMDIR whose records name files outside of its own folder."""
 
@@ -111,7 +109,7 @@ class TestFileSets:
 
 class TestNetwork:
     @pytest.mark.parametrize("name", ESCAPES)
-    @pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID"])
+    @pytest.mark.parametrize("keyword", ["SOPInstanceUID", "PatientID"])
     def test_cve_2026_56445_identifiers_of_a_c_store(self, archive, listener, tmp_path, name, keyword):
         """Traversal: pynetdicom's qrscp made the paths of what it stored from identifiers in it."""
         made = dataset(**{keyword: "1" * len(name)})
