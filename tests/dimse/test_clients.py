@@ -61,9 +61,13 @@ KEPT = (
 
 
 class Taciturn:
-    """An archive by pynetdicom that answers queries with identifiers only, without the class of the `unnamed`."""
+    """An archive by pynetdicom that answers queries with identifiers only, without the class of the `unnamed`.
 
-    def __init__(self, files, unnamed):
+    `available`: the transfer syntaxes that it says it has; `proposed`: those that were proposed to it at last.
+    """
+
+    def __init__(self, files, unnamed=(), available=()):
+        self.available, self.proposed = list(available), set()
         self.files = {name: pydicom.dcmread(io.BytesIO(data)) for name, data in files.items()}
         self.unnamed = unnamed
         entity = AE("TACITURN")
@@ -84,12 +88,15 @@ class Taciturn:
             if level == "IMAGE":
                 answer.SOPInstanceUID = made.SOPInstanceUID
                 answer.SOPClassUID = "" if made.SOPInstanceUID in self.unnamed else made.SOPClassUID
+                answer.AvailableTransferSyntaxUID = self.available
             if level == "IMAGE" or number == 0:
                 yield 0xFF00, answer
 
     def get(self, event):
         wanted = event.identifier.SOPInstanceUID
         wanted = [wanted] if isinstance(wanted, str) else wanted
+        contexts = event.assoc.requestor.requested_contexts
+        self.proposed = {syntax for context in contexts for syntax in context.transfer_syntax}
         yield len(wanted)
         for name in wanted:
             yield 0xFF00, self.files[name]
@@ -235,6 +242,16 @@ class TestFetch:
         assert "the peer does not say the SOP class of 1 instances; try --move" in told.err
         (file,) = (tmp_path / "t").iterdir()
         assert pydicom.dcmread(file).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.103"
+        peer.server.shutdown()
+
+    def test_what_has_no_pixels_is_not_asked_for(self, tmp_path):
+        """A peer that says that it can send addresses of pixels by JPIP, too."""
+        jpip, jpeg = "1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.70"
+        peer = Taciturn({uid(1, 1, 1): dicom()}, available=[jpip, jpeg])
+        command = ["fetch", f"TACITURN@127.0.0.1:{peer.port}", "-k", "PatientID=P1", "-o", str(tmp_path / "t")]
+        assert pellucid(command) == 0
+        assert jpeg in peer.proposed
+        assert jpip not in peer.proposed
         peer.server.shutdown()
 
     @pytest.mark.parametrize("way", ["get", "move"])

@@ -136,6 +136,18 @@ def test_got(ask):
     np.testing.assert_array_equal(seen(files[uid(1, 1, 2)].PixelDataProviderURL), SLICES[2])
 
 
+@pytest.mark.parametrize("order", [[JPIP, EXPLICIT], [EXPLICIT, JPIP]])
+def test_a_context_of_both_is_for_pixels(ask, order):
+    """It can store, too; one that is for addresses alone cannot."""
+    files, _, _ = got(ask, (CT_STORAGE, order))
+    assert files[uid(1, 1, 1)].file_meta.TransferSyntaxUID == EXPLICIT
+    roles = [build_role(CT_STORAGE, scu_role=True, scp_role=True)]
+    made = dataset(6)
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = EXPLICIT
+    assert ask((CT_STORAGE, order), ext_neg=roles).send_c_store(made).Status == 0
+
+
 def test_such_objects_are_not_stored(ask):
     roles = [build_role(CT_STORAGE, scu_role=True, scp_role=True)]
     made = dataset(5, PixelData=None)
@@ -145,11 +157,14 @@ def test_such_objects_are_not_stored(ask):
     assert ask("1.2.840.10008.1.1", (CT_STORAGE, JPIP)).rejected_contexts[0].result == 4
 
 
-def test_asked_for_in_a_query(served, ask):
+def test_asked_for_in_a_query(served, ask, monkeypatch):
+    read = []
+    monkeypatch.setattr(served[0].archive.reads, "note", read.append)
     keys = identifier(
         "IMAGE", StudyInstanceUID=uid(1), SeriesInstanceUID=uid(1, 1), SOPInstanceUID="", PixelDataProviderURL=""
     )
     answers = [found for status, found in ask(STUDY_FIND).send_c_find(keys, STUDY_FIND) if found]
+    assert read == []  # to be asked where a study's pixels are is not to read it
     urls = {found.SOPInstanceUID: found.PixelDataProviderURL for found in answers}
     assert urls.pop(uid(1, 1, 3)) == ""  # the film
     assert {name: url.partition("?")[0] for name, url in urls.items()} == {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,15 @@ class View:
         if found and self.reads is not None:
             self.reads.note(study_uid)
         return found
+
+    def records(self, sop_uids: Collection[str]) -> dict[str, InstanceRecord]:
+        """The instances of these UIDs, by UID. That they are looked up is not noted as reading their studies."""
+        statement = _instances_of(()).where(
+            InstanceRow.sop_instance_uid.in_(sop_uids), *self.visible.conditions(SeriesRow.study_instance_uid)
+        )
+        with self.looking() as connection:
+            found = [InstanceRecord(**row._asdict()) for row in connection.execute(statement)]
+        return {record.sop_instance_uid: record for record in found}
 
     def attributes(self, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None) -> list[str]:
         """The DICOM JSON of each of these instances, as text: bulk data URIs begin at the service's root."""

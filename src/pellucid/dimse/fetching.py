@@ -33,6 +33,7 @@ from pellucid.dimse.services import (
     MESSAGE_SYNTAXES,
     NATIVE_SYNTAXES,
     PATIENT_ROOT,
+    REFERENCED_SYNTAXES,
     STORAGE_SYNTAXES,
     STUDY_ROOT,
     InformationModel,
@@ -337,7 +338,8 @@ def _storage(sop_class: str, items: Iterable[Remote]) -> list[Wanted]:
     held: set[str] = set()
     for item in items:
         held |= item.syntaxes or STORAGE_SYNTAXES
-    syntaxes = (*NATIVE_SYNTAXES, *sorted(held.difference(NATIVE_SYNTAXES)))
+    others = held.difference(NATIVE_SYNTAXES, REFERENCED_SYNTAXES)  # those objects would be without their pixels
+    syntaxes = (*NATIVE_SYNTAXES, *sorted(others))
     return [Wanted(abstract_syntax=sop_class, transfer_syntaxes=(syntax,), as_scp=True) for syntax in syntaxes]
 
 

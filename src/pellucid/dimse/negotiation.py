@@ -179,12 +179,15 @@ def _context(
 
 
 def _storage_syntax(proposed: list[str], *, private: bool, sent_only: Collection[str]) -> str | None:
-    """The requestor's first that can be kept, or sent; rather with explicit value representations than without."""
-    known = [uid for uid in proposed if uid in STORAGE_SYNTAXES or uid in sent_only or (private and is_private(uid))]
+    """The requestor's first that can be kept; rather with explicit value representations than without.
+
+    Where there is none, its first of those that can only be sent.
+    """
+    kept = [uid for uid in proposed if uid in STORAGE_SYNTAXES or (private and is_private(uid))]
     explicit, implicit = NATIVE_SYNTAXES
-    if known and known[0] == implicit and explicit in known:
+    if kept and kept[0] == implicit and explicit in kept:
         return explicit
-    return known[0] if known else None
+    return next(iter(kept), None) or next((uid for uid in proposed if uid in sent_only), None)
 
 
 def _extended(proposed: bytes) -> bytes:
