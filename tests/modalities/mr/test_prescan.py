@@ -1,7 +1,10 @@
 """Normalisation by a prescan: flat where the patient is, refused without one, kept in files."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -135,6 +138,46 @@ def test_files_keep_it(ball, tmp_path):
         first, second = mr.reconstruct(raw), mr.reconstruct(again)
         assert np.abs(first.array - second.array).max() < 1e-4 * first.array.max()
     assert "8 x 8 x 8 mm" in raw.summary()["Prescan"]
+
+
+@pytest.fixture(scope="module")
+def written(ball, tmp_path_factory):
+    raw = scanned(ball, slices=1, coils=4)
+    file = tmp_path_factory.mktemp("written") / "a.h5"
+    write_ismrmrd(raw, file)
+    return raw, file
+
+
+def fewer_coils(row):
+    row["head"]["active_channels"] = 3
+    row["data"] = row["data"][: row["data"].size // 4 * 3]
+
+
+def shorter(row):
+    row["data"] = row["data"][:-2]
+
+
+def another_line(row):
+    row["head"]["idx"]["kspace_encode_step_1"] = 1000
+
+
+@pytest.mark.parametrize("change", [fewer_coils, shorter, another_line])
+def test_what_others_measured_of_the_coils_is_left_out(written, tmp_path, change):
+    """Surface coil correction data that look like our prescan, but cannot be one, do not refuse the file."""
+    raw, file = written
+    changed = Path(shutil.copy(file, tmp_path))
+    with h5py.File(changed, "r+") as opened:
+        data = opened["dataset/data"]
+        rows = data[:]
+        of_array = (rows["head"]["flags"] >> np.uint64(28) & np.uint64(1) == 1) & (rows["head"]["idx"]["set"] == 0)
+        assert of_array.any()
+        chosen = np.flatnonzero(of_array)
+        for number in chosen if change is fewer_coils else chosen[-1:]:
+            change(rows[number])
+        data[:] = rows
+    (read,) = ismrmrd.read(changed)
+    assert read.prescan is None
+    assert read.samples.shape == raw.samples.shape
 
 
 def test_a_prescan_of_other_coils_is_refused(ball):

@@ -126,7 +126,7 @@ def _group(xml: Any, data: Any, path: Path) -> list[Acquisition]:
         if not _position_stated(header, encoding, heads[chosen]):
             common["study"] = common["study"].with_assumed_position()
         common["noise"] = _noise(data, noise_rows, int(channels[chosen[0]]), path)
-        common["prescan"] = prescan
+        common["prescan"] = _fitting(prescan, int(channels[chosen[0]]))
         found += assemble(readouts, _encoding(encoding, readouts, common, path), file=path)
     return found
 
@@ -227,20 +227,34 @@ def _noise(data: Any, rows: NDArray[np.int64], coils: int, path: Path) -> NDArra
 def _prescan(encodings: list[Header], data: Any, heads: Any, rows: NDArray[np.int64], path: Path) -> Prescan | None:
     """The prescan as we write it: an encoding space of its own, the array as set 0, the body coil as set 1.
 
-    Surface coil correction data of another layout are left out: nothing says which coil is which.
+    Surface coil correction data of another layout are left out, as is what cannot be read as a prescan: nothing says
+    which coil is which.
     """
     kinds = np.array(heads["idx"]["set"][rows])
     spaces = np.array(heads["encoding_space_ref"][rows])
     if not np.array_equal(np.unique(kinds), (0, 1)) or np.any(spaces != spaces[0]) or spaces[0] >= len(encodings):
         return None
     parts: list[KSpace] = []
-    for kind in (0, 1):
-        readouts = _readouts(data, heads, rows[kinds == kind], path, cartesian=True)
-        parts += assemble(readouts, _encoding(encodings[spaces[0]], readouts, {"description": ""}, path), file=path)
+    try:
+        for kind in (0, 1):
+            readouts = _readouts(data, heads, rows[kinds == kind], path, cartesian=True)
+            parts += assemble(readouts, _encoding(encodings[spaces[0]], readouts, {"description": ""}, path), file=path)
+    except InvalidInputError:
+        return None
     if len(parts) != 2 or parts[1].coils != 1 or not all(map(_is_whole_volume, parts)):
         return None
     array, body = parts
     return Prescan(array=array.samples[0], body=body.samples[0, 0], affine=array.affine)
+
+
+def _fitting(prescan: Prescan | None, coils: int) -> Prescan | None:
+    """The prescan, where it can belong to an image of so many coils."""
+    if prescan is not None:
+        try:
+            prescan.validate(coils)
+        except InvalidInputError:
+            return None
+    return prescan
 
 
 def _is_whole_volume(raw: KSpace) -> bool:
