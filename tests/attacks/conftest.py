@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.archive.samples import dicom, uid
 from tests.attacks.jobs import upload
-from tests.dimse.conftest import archive, associate, listener, trail  # noqa: F401 (fixtures)
+from tests.dimse.conftest import archive, associate, closed_sockets, listener, trail  # noqa: F401 (fixtures)
 
 from pellucid.server import Settings, create_app
 

@@ -4,19 +4,36 @@ import datetime as dt
 import ipaddress
 import os
 import shutil
+import socket
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
 import uvicorn
 from pynetdicom import AE
+from pynetdicom.transport import AssociationSocket
 
 from pellucid.archive import Archive
 from pellucid.dimse.listener import Listener, listening_socket
 from pellucid.dimse.service import Doors
+
+
+@pytest.fixture(scope="session", autouse=True)
+def closed_sockets():
+    """pynetdicom does not close a socket that the other side has reset: a warning then, in whichever test comes next."""
+
+    def close(link):
+        if link.socket is not None:
+            with suppress(OSError):
+                link.socket.shutdown(socket.SHUT_RDWR)
+            link.socket.close()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(AssociationSocket, "_shutdown_socket", close)
+        yield
 
 
 @pytest.fixture(scope="session")

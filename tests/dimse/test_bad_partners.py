@@ -17,14 +17,14 @@ from pellucid.dimse.limits import NetworkLimits
 ABORT, REJECT, ACCEPT, RELEASE_ANSWER = 7, 3, 2, 6
 
 
-def association_request():
+def association_request(title="TESTER"):
     """An A-ASSOCIATE-RQ for CT storage, made by pynetdicom."""
     from pynetdicom import build_context
     from pynetdicom.pdu_primitives import A_ASSOCIATE, MaximumLengthNotification
 
     primitive = A_ASSOCIATE()
     primitive.application_context_name = "1.2.840.10008.3.1.1.1"
-    primitive.calling_ae_title, primitive.called_ae_title = "TESTER", "PELLUCID"
+    primitive.calling_ae_title, primitive.called_ae_title = title, "PELLUCID"
     length = MaximumLengthNotification()
     length.maximum_length_received = 16382
     primitive.user_information = [length]

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from tests.archive.samples import CT_STORAGE, dicom, uid
@@ -31,7 +31,8 @@ class Wire:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self.first = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.thread.start()
 
     def _listen(self):
         while True:
@@ -44,6 +45,8 @@ class Wire:
                 self.first += link.recv(1)
 
     def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)  # it wakes who waits for a call; closing alone does not
+        self.thread.join(10)
         self._socket.close()
 
 
@@ -53,19 +56,15 @@ def wire(archive):
     Partners(archive).put(ApplicationEntity(title="TESTER", host="127.0.0.1", port=opened.port, tls=True))
     yield opened
     opened.close()
+    assert not opened.thread.is_alive()
 
 
 @contextmanager
 def serving(archive, **files):
     """Listener and deliveries as the server runs them, in this process."""
     settings = DimseSettings(port=0, processes=0, tls=TlsFiles(**files))
-    deliverer = start_deliveries(archive, settings)
-    server = DimseServer(archive, settings).start()
-    try:
+    with closing(start_deliveries(archive, settings)), closing(DimseServer(archive, settings).start()) as server:
         yield server
-    finally:
-        server.close()
-        deliverer.close()
 
 
 @pytest.mark.parametrize("destination", ["ae:TESTER", "notify:TESTER"])

@@ -18,15 +18,13 @@ from pellucid.cli.app import run as pellucid
 from pellucid.dimse.tls import TlsFiles
 from pellucid.errors import InvalidInputError
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-"""pynetdicom leaves the sockets of connections that fail to the garbage collector."""
-
 VERIFICATION = "1.2.840.10008.1.1"
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
 
 
 @pytest.fixture(autouse=True)
 def collected():
+    """A connection that fails leaves no open socket: a warning about it comes within its test."""
     yield
     gc.collect()
 
