@@ -23,7 +23,7 @@ from pellucid.dimse.service import Doors
 
 @pytest.fixture(scope="session", autouse=True)
 def closed_sockets():
-    """pynetdicom does not close a socket that the other side has reset: a warning then, in whichever test comes next."""
+    """pynetdicom does not close a socket that the other side has reset: a warning in whichever test comes next."""
 
     def close(link):
         if link.socket is not None:

@@ -26,7 +26,7 @@ def sent(association, made, syntax=ExplicitVRLittleEndian):
 
 
 def rejected(port, title="TESTER"):
-    """Whether an association is answered with A-ASSOCIATE-RJ: asked on the wire, for pynetdicom may see only the end."""
+    """Whether an association is answered with A-ASSOCIATE-RJ, on the wire: pynetdicom may see only the end."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as link:
         link.sendall(association_request(title))
         return link.recv(1) == bytes([REJECT])

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from sqlalchemy import select
@@ -20,6 +19,7 @@ from pellucid.dimse.deliveries import enqueue
 from pellucid.dimse.matching import matches
 from pellucid.dimse.partners import title_of
 from pellucid.dimse.tables import RouteRow
+from pellucid.dimse.web_partners import require_web_address
 from pellucid.errors import InvalidInputError
 
 AE, NOTIFY, FOLDER = "ae:", "notify:", "folder:"
@@ -101,13 +101,9 @@ def require_destination(destination: str) -> None:
     elif destination.startswith(FOLDER):
         if not Path(destination.removeprefix(FOLDER)).is_absolute():
             raise InvalidInputError(f"is {destination!r}; expected an absolute path", field="destination")
-    elif "@" in urlsplit(destination).netloc:
-        raise InvalidInputError("holds a name or secret; `pellucid dicomweb add` takes these", field="destination")
-    elif urlsplit(destination).scheme not in ("http", "https") or not urlsplit(destination).hostname:
-        raise InvalidInputError(
-            f"is {destination!r}; expected ae:TITLE, notify:TITLE, folder:/path or https://host/dicom-web",
-            field="destination",
-        )
+    else:
+        every = "ae:TITLE, notify:TITLE, folder:/path or https://host/dicom-web"
+        require_web_address(destination, "destination", expected=every)
 
 
 def _enqueue(session: Session, rule: Route, instance: Stored, noticed: set[tuple[str, str]]) -> None:

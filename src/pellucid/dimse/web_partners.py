@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 from sqlalchemy import select
@@ -42,14 +42,12 @@ class WebPartner:
     private_key: str = ""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise InvalidInputError("is no address such as https://host/dicom-web", field="url")
+        parts = require_web_address(self.url, "url")
         for name in ("token", "password"):
             _require_reference(getattr(self, name), name)
         if (self.token and self.user) or bool(self.user) != bool(self.password):
             raise InvalidInputError("is needed: a token, or a user and a password, or neither", field="one of them")
-        if parts.scheme == "http" and (self.token or self.user) and not _is_here(parts.hostname):
+        if parts.scheme == "http" and (self.token or self.user) and not _is_here(parts.hostname or ""):
             raise InvalidInputError("would carry the secret in the clear; expected https://", field="url")
 
     def client(self) -> httpx.Client:
@@ -60,6 +58,20 @@ class WebPartner:
             certificate=_path(self.certificate), key=_path(self.private_key), authorities=_path(self.authorities)
         )
         return httpx.Client(timeout=_TIMEOUT, headers=headers, auth=login, verify=tls.for_calling())
+
+
+def require_web_address(text: str, field: str, *, expected: str = "https://host/dicom-web") -> SplitResult:
+    """The parts of a DICOMweb server's address; raises `InvalidInputError` where it is none, or holds a secret."""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as a port above 65535
+        parts, fits = urlsplit(""), False
+    if "@" in parts.netloc:
+        raise InvalidInputError("holds a name or secret; `pellucid dicomweb add` takes these", field=field)
+    if not fits or parts.query or parts.fragment:  # the text is not repeated: a secret may be anywhere in it
+        raise InvalidInputError(f"is no address; expected {expected}", field=field)
+    return parts
 
 
 class WebPartners:
