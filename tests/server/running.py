@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from contextlib import closing
 from pathlib import Path
@@ -78,9 +79,22 @@ class Server:
             raise
 
     def kill(self, *, alone=False):
-        """SIGKILL it and all that it started, or it alone."""
+        """SIGKILL it and all that it started, or it alone, which the others see and follow."""
+        children = self.processes()[1:]
         if alone:
             self.process.kill()
         else:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate(timeout=60)
+        until = time.monotonic() + 60
+        while any(_runs(pid) for pid in children):
+            assert time.monotonic() < until, "a process outlives the server"
+            time.sleep(0.05)
+
+
+def _runs(pid):
+    """Whether there is such a process, and it is no corpse that nobody has buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

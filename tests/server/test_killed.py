@@ -95,7 +95,8 @@ def visible(server):
     numbers = {int(one["00080018"]["Value"][0].rpartition(".")[2]) for one in found}
     status, content = server.request("GET", "/dicom-web/studies", accept="application/dicom+json")
     studies = json.loads(content) if status == 200 else []
-    assert sum(one["00201208"]["Value"][0] for one in studies) == len(found) == len(numbers)
+    counted = sum(one["00201208"]["Value"][0] for one in studies)
+    assert counted == len(found) == len(numbers), (counted, len(found), len(numbers))
     return numbers
 
 
@@ -105,8 +106,8 @@ def assert_there(server, acknowledged, before):
     assert set(acknowledged) <= numbers, sorted(set(acknowledged) - numbers)
     for number in sorted(numbers - before):
         status, data = server.request("GET", path_of(number), accept="application/dicom")
-        assert status == 200
-        assert data_set(data) == data_set(instance(number))
+        assert status == 200, (number, status, data[:300])
+        assert data_set(data) == data_set(instance(number)), f"{number} has {len(data)} bytes"
     return numbers
 
 
@@ -126,7 +127,8 @@ def kill_often(folder, storescu, times, seed):
     finally:
         server.stop()
     with Archive(folder / "data") as archive:
-        assert list(archive.verify()) == []
+        problems = list(archive.verify())
+        assert problems == [], problems
         assert [path for path in (folder / "data" / "incoming").iterdir() if path != archive.incoming] == []
         for number in everything:
             study = study_of(number)
