@@ -123,6 +123,7 @@ def test_a_recording_as_endoscopic_video(capture) -> None:
     check([time for time, _ in found], [frame for _, frame in found])
 
 
+@pytest.mark.slow
 def test_pictures_and_recordings_go_into_one_study(capture) -> None:
     for _ in range(2):
         capture.page.get_by_role("button", name="Take a picture").click()
@@ -170,6 +171,7 @@ def test_a_picture_of_the_screen(viewer) -> None:
     assert made.pixel_array.std() > 1  # the page itself, not an empty picture
 
 
+@pytest.mark.slow
 def test_a_stored_video_is_played_in_the_reading_room(capture) -> None:
     page = capture.page
     page.select_option("select[aria-label='Stored as']", "video")

@@ -72,6 +72,7 @@ def test_ct_from_fewer_views_and_with_another_filter(room) -> None:
     assert roughness(smooth) < 0.5 * roughness(few)
 
 
+@pytest.mark.slow
 def test_pet_from_fewer_views_and_with_fewer_iterations(room) -> None:
     """After one pass through all views the picture is nearly flat still; an eighth of the views leaves streaks."""
     room.show("PET FDG")

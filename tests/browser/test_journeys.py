@@ -31,6 +31,7 @@ def test_from_files_to_a_fused_picture(viewer, tmp_path) -> None:
     np.testing.assert_allclose(point, marked("axial").markers["second"], atol=4.0)
 
 
+@pytest.mark.slow
 def test_from_real_files_to_a_fused_picture(viewer, real_data) -> None:
     """PET over CT of one patient (sarcoma STS_001, TCIA, CC BY 3.0): colours, and the values of the files."""
     folder = real_data("dicom/petct_mr_sts001")

@@ -115,6 +115,7 @@ def _register(what: str, fraction: float) -> None:
         high=0.88,
         reason="each at its own best iterate; 0.77 to 0.81 at every amount of data, two standard deviations of "
         "the noise draw above that",
+        slow=True,
     )(gain)
 
 
@@ -128,6 +129,7 @@ for _what in ("counts", "views"):
     against="known truth",
     high=1.06,
     reason="the constraint is worth four times the counts here; noise draw 3 %",
+    slow=True,
 )
 def positivity_is_worth_counts() -> float:
     """Constrained at 1/4 over unconstrained at 1."""

@@ -49,6 +49,7 @@ def table() -> list[dict[str, float]]:
     against="known truth",
     reason="air around the head is known to be 0: at few views positivity must help clearly",
     high=0.9,
+    slow=True,
 )
 def positivity_at_an_eighth() -> float:
     """30 of 240 views."""
@@ -60,6 +61,7 @@ def positivity_at_an_eighth() -> float:
     against="known truth",
     reason="it may not harm where views suffice",
     high=1.02,
+    slow=True,
 )
 def positivity_at_a_half() -> float:
     """120 of 240 views."""

@@ -39,7 +39,10 @@ def scanned(patient, protocol="t1_gre", **changes):
         ("t1_gre", {}, "fft", {}),
         ("t1_gre", {"orientation": "sagittal", "tilt_deg": 20.0}, "fft", {"combination": "adaptive"}),
         ("t1_gre", {"sampling": "regular", "acceleration_phase": 2.0}, "sense", {}),
-        ("t1_gre_sense_2x2", {"slices": None, "resolution_mm": 5.0, "slice_thickness_mm": 6.0}, "sense", {}),
+        pytest.param(
+            *("t1_gre_sense_2x2", {"slices": None, "resolution_mm": 5.0, "slice_thickness_mm": 6.0}, "sense", {}),
+            marks=pytest.mark.slow,
+        ),
         ("t1_radial", {"acceleration_phase": 1.0, "slices": 1}, "nufft", {}),
     ],
 )
