@@ -102,7 +102,21 @@ def test_several_processes_share_it(tmp_path):
     )
     running = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]
-    assert sum(path.stat().st_size for path in files(tmp_path)) < 250_000
+    cache = DerivedCache(tmp_path, 200_000)  # what came in while the last of them looked is seen now
+    cache.put(SHA, "last", bytes(5000))
+    cache.wait()
+    assert sum(path.stat().st_size for path in files(tmp_path)) <= 200_000
+
+
+def test_what_was_used_last_is_given_from_memory_until_it_is_forgotten(tmp_path):
+    cache = DerivedCache(tmp_path)
+    cache.put(SHA, "frame 0", b"value")
+    assert cache.get(SHA, "frame 0") == b"value"
+    for path in files(tmp_path):
+        path.unlink()
+    assert cache.get(SHA, "frame 0") == b"value"
+    cache.forget(SHA)
+    assert cache.get(SHA, "frame 0") is None
 
 
 def test_frames_of_the_archive_are_kept_until_the_object_goes(tmp_path):

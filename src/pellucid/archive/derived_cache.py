@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from pellucid.archive.remembered import Remembered
+
 _MAGIC = b"PLCDERV1"
 _DIGEST = 16
 _TOUCH_SECONDS = 60.0
@@ -20,10 +22,13 @@ _LARGEST_PART = 8
 _SCAN_PART = 20
 _ABANDONED_SECONDS = 3600.0
 _EXACT_NAME = 40
+_IN_MEMORY_BYTES, _LARGEST_IN_MEMORY = 64 << 20, 1 << 20
 
 
 class DerivedCache:
     """A folder of values by the object they were made from and a name; the longest unused go when it is full.
+
+    Those used last are held in memory too.
 
     Safe for several threads and processes: values appear whole or not at all, and one whose checksum is wrong is
     thrown away. Losing the folder loses nothing. Names are hashed: none becomes a path.
@@ -35,9 +40,13 @@ class DerivedCache:
         self._written = limit_bytes  # the first value looks how full the folder is
         self._lock = threading.Lock()
         self._sweep: threading.Thread | None = None
+        self._recent = Remembered(_IN_MEMORY_BYTES)
 
     def get(self, object_sha256: str, name: str) -> bytes | None:
         """The value, or None where there is none."""
+        recent = self._recent.get(object_sha256 + name)
+        if recent is not None:
+            return recent
         path = self._path(object_sha256, name)
         try:
             with path.open("rb", buffering=0) as file:
@@ -53,6 +62,7 @@ class DerivedCache:
         if time.time() - used > _TOUCH_SECONDS:
             with suppress(OSError):
                 os.utime(path)
+        self._remember(object_sha256 + name, value)
         return value
 
     def put(self, object_sha256: str, name: str, value: bytes) -> None:
@@ -75,6 +85,7 @@ class DerivedCache:
 
     def forget(self, object_sha256: str) -> None:
         """Remove everything made from an object."""
+        self._recent.forget(object_sha256)
         shutil.rmtree(self._of(object_sha256), ignore_errors=True)
 
     def wait(self) -> None:
@@ -82,6 +93,10 @@ class DerivedCache:
         sweep = self._sweep
         if sweep is not None:
             sweep.join()
+
+    def _remember(self, key: str, value: bytes) -> None:
+        if len(value) <= _LARGEST_IN_MEMORY:
+            self._recent.put(key, value)
 
     def _of(self, object_sha256: str) -> Path:
         return self._folder / object_sha256[:2] / object_sha256

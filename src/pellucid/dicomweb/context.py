@@ -9,10 +9,10 @@ from starlette.requests import HTTPConnection, Request
 
 from pellucid.access import AuditEvent, AuditSink, Outcome, Permission
 from pellucid.archive import Archive, InstanceRecord, View
+from pellucid.archive.remembered import Remembered
 from pellucid.dicomweb.answering import caller_of
 from pellucid.dicomweb.limits import StoreLimits
 from pellucid.dicomweb.problems import RequestError
-from pellucid.dicomweb.remembered import Remembered
 from pellucid.dicomweb.worklist import Worklist
 
 _PICTURES_BYTES = 64 << 20

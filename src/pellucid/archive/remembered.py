@@ -23,6 +23,12 @@ class Remembered:
                 self._kept.move_to_end(key)
             return data
 
+    def forget(self, prefix: str) -> None:
+        """Let go of everything whose key begins so."""
+        with self._lock:
+            for key in [key for key in self._kept if key.startswith(prefix)]:
+                self._size -= len(self._kept.pop(key))
+
     def put(self, key: str, data: bytes) -> None:
         """Keep something, and let go of what there is no room for."""
         with self._lock:
