@@ -1,32 +1,60 @@
-"""Run every comparison and write docs/validation.md."""
+"""Run every comparison and write docs/validation.md; with arguments only those whose name contains one.
+
+Each number is kept with its day as soon as it is there: the long ones can be run by themselves. Those few are printed;
+with `--write` their rows also replace the written ones.
+"""
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pellucid
 from validation import Check, NotAvailableError, all_checks
 
 TARGET = Path(__file__).parents[1] / "docs" / "validation.md"
+RECORD = Path(__file__).parent / "results.json"
+WRITE = "--write"
 
 
 def main() -> int:
-    """Run all comparisons (or those whose name contains an argument); 1 where one is not met."""
-    words = sys.argv[1:]
-    rows, missed = [], 0
+    """Run the comparisons; 1 where one is not met."""
+    words = [word for word in sys.argv[1:] if word != WRITE]
+    writes = not words or WRITE in sys.argv
+    record = written(RECORD)
+    missed = measured = 0
     for item in all_checks():
         if words and not any(word in item.name for word in words):
             continue
         value, outcome = measure(item)
-        missed += outcome == "**not met**"
+        measured, missed = measured + 1, missed + (outcome == "**not met**")
         print(f"{item.name}: {value} ({tolerance(item)}) {outcome}", flush=True)  # noqa: T201
-        rows.append((item, value, outcome))
-    if not words:
-        TARGET.write_text(page(rows) + positivity())
+        record["rows"][item.name] = {"number": value, "outcome": outcome, "date": time.strftime("%Y-%m-%d")}
+        if "positivity" in item.name:
+            record["positivity"] = positivity()
+        if writes:
+            write(record)
+    if not measured:
+        sys.exit(f"no comparison's name contains {' or '.join(words)}")
     return 1 if missed else 0
+
+
+def written(file: Path) -> dict[str, Any]:
+    """What was measured before; names of comparisons that are there no more are left out."""
+    record: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"rows": {}, "positivity": ""}
+    names = {item.name for item in all_checks()}
+    record["rows"] = {name: row for name, row in record["rows"].items() if name in names}
+    return record
+
+
+def write(record: dict[str, Any]) -> None:
+    """The record, and the page that it makes."""
+    RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    TARGET.write_text(page(record))
 
 
 def measure(item: Check) -> tuple[str, str]:
@@ -50,23 +78,24 @@ def tolerance(item: Check) -> str:
     return " and ".join(part for part in parts if part) + (f" {item.unit}" if item.unit != "1" else "")
 
 
-def page(rows: list[tuple[Check, str, str]]) -> str:
+def page(record: dict[str, Any]) -> str:
     """The whole page."""
     lines = [
         "# Validation",
         "",
         "Written by `make validate`; nothing here is typed by hand.",
-        f"Pellucid {pellucid.__version__}, {time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, "
-        f"{platform.machine()}.",
+        f"Pellucid {pellucid.__version__}, Python {platform.python_version()}, {platform.machine()}.",
     ]
-    for family in dict.fromkeys(item.family for item, _, _ in rows):
-        lines += ["", f"## {family}", "", "| what | against | number | tolerance | why this tolerance | outcome |"]
-        lines += ["|---|---|---|---|---|---|"]
-        for item, value, outcome in rows:
+    for family in dict.fromkeys(item.family for item in all_checks()):
+        lines += ["", f"## {family}", ""]
+        lines += ["| what | against | number | tolerance | why this tolerance | outcome | measured |"]
+        lines += ["|---|---|---|---|---|---|---|"]
+        for item in all_checks():
             if item.family == family:
-                cells = (item.title, item.against, value, tolerance(item), item.reason, outcome)
-                lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+                row = record["rows"].get(item.name, {"number": "-", "outcome": "not run yet", "date": "-"})
+                cells = (item.title, item.against, row["number"], tolerance(item), item.reason)
+                lines.append("| " + " | ".join((*cells, row["outcome"], row["date"])) + " |")
+    return "\n".join(lines) + "\n" + record["positivity"]
 
 
 def positivity() -> str:
