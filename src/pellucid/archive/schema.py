@@ -28,8 +28,8 @@ class StudyRow(Base):
     __tablename__ = "studies"
     __table_args__ = (
         Index("ix_studies_order", "study_date", "study_time", "study_instance_uid", "modalities"),
-        # Searches that no other index serves go through this one instead of the table, whose rows are ten times as
-        # long. It is for those alone: its condition, which all rows meet, must be in the statement (`query.py`).
+        # Searches that no other index serves go through this one instead of the table, whose rows are much
+        # longer. It is for those alone: its condition, which all rows meet, must be in the statement (`query.py`).
         # PostgreSQL bounds the length of an index's rows, which texts of data sets need not keep to.
         Index(
             "ix_studies_search",

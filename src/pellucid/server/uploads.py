@@ -212,7 +212,7 @@ def _expand(file: Path, folder: Path, limits: UploadLimits) -> None:
             budget = _Budget(file, limits.total_bytes - _size(folder))
             for info in members:
                 _extract(archive, info, target, budget)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+    except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OSError) as error:
         if isinstance(error, InvalidInputError):
             raise
         raise InvalidInputError(f"cannot be expanded as a zip file ({error})", file=file) from error

@@ -1,4 +1,4 @@
-"""Searches that no other index serves read these instead of the tables, whose rows are ten times as long."""
+"""Searches that no other index serves read these instead of the tables, whose rows are much longer."""
 
 import sqlalchemy as sa
 from alembic import op
