@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 DATA ?= .data
 PORT ?= 8470
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Python's byte code is kept, whatever the machine's habit: tests and jobs start the program hundreds of times.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps
 
 # Three processes of tests (many of them wait for servers), each file in one of them; WORKERS= for none.

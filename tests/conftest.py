@@ -5,7 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.archive.servers import bucket, bucket_server, cluster, new_database  # noqa: F401 (fixtures)
+from tests.archive.servers import (  # noqa: F401 (fixtures)
+    bucket,
+    bucket_server,
+    cluster,
+    migrated_once,
+    new_database,
+)
 from tests.pydicom_decoders import register
 
 register()

@@ -155,6 +155,19 @@ def test_a_private_creator_that_is_no_text(syntax):
     parse(identified(made, b"", syntax), inflated_limit=0)
 
 
+@pytest.mark.parametrize("syntax", [EXPLICIT, BIG])
+def test_a_table_descriptor_of_odd_length_is_not_called_truncated(syntax):
+    assert not assert_same(p10(element(0x00281101, "SS", bytes(5), syntax), syntax))
+
+
+def test_what_begins_a_uri_is_part_of_it():
+    assert assert_same(p10(element(0x00081030, "UR", b"\x1f0")))
+
+
+def test_a_number_of_other_characters_is_left_to_pydicom():
+    assert not assert_same(p10(element(0x00080005, "CS", b"ISO_IR 192") + element(0x00081030, "DS", b"\xc2\x80")))
+
+
 def test_sequences_of_every_form_are_walked_and_not_left_to_pydicom():
     item = element(0x00080100, "SH", b"113100") + element(0x00080104, "LO", b"Basic ")
     for syntax in (EXPLICIT, IMPLICIT, BIG):

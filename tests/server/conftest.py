@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
-from tests.server.declared import Declared
+from tests.server.declared import declared_of
 
 import pellucid.modality
 from pellucid import container
@@ -62,7 +62,7 @@ def client(settings):
     """A client that holds every answer to what the OpenAPI description declares."""
     app = create_app(settings)
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as opened:
-        opened.event_hooks["response"].append(Declared(app.openapi()).check)
+        opened.event_hooks["response"].append(declared_of(app).check)
         yield opened
 
 

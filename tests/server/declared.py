@@ -13,6 +13,16 @@ ITSELF = ("/api/docs", "/api/openapi.json")
 NOWHERE = (403, 404, 405)
 
 
+_known = []
+
+
+def declared_of(app):
+    """What an application declares, made once for all of them: it is the same whatever the settings (see the tests)."""
+    if not _known:
+        _known.append(Declared(app.openapi()))
+    return _known[0]
+
+
 class Declared:
     """The operations of a description."""
 

@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 from tests.archive.samples import dicom, uid
-from tests.server.declared import Declared
+from tests.server.declared import declared_of
 from tests.server.people import PASSWORD, add, logged_in
 
 from pellucid.access.login_attempts import FREE_FAILURES
@@ -22,7 +22,7 @@ def app(client, platform):
 @pytest.fixture
 def browser(app):
     opened = TestClient(app, base_url="http://localhost")
-    opened.event_hooks["response"].append(Declared(app.openapi()).check)
+    opened.event_hooks["response"].append(declared_of(app).check)
     return opened
 
 

@@ -10,6 +10,8 @@ from tests.archive.samples import dicom
 from tests.server.declared import Declared
 from tests.server.provoking import DICOM, Requests
 
+from pellucid.server import Settings, create_app
+
 MKDTEMP = "pellucid.dicomweb.multipart.tempfile.mkdtemp"
 # A request without a login is provoked in test_every_route.py, an unexpected failure in test_security.py.
 NOT_ASKED_FOR = {401, 500}
@@ -30,6 +32,13 @@ def test_every_route_of_the_image_service_is_described_and_nothing_else(client, 
     expected = {(method, path.replace(":path}", "}")) for method, path in served if method != "HEAD"}
     assert {found for found in declared.operations if found[1].startswith(mount.path)} == expected
     assert ("GET", "/api/jobs") in declared.operations
+
+
+def test_it_is_the_same_whatever_the_settings(client, tmp_path):
+    other = Settings(data=tmp_path / "other", web_address="https://pacs.example.org/at", names=("pacs.example",))
+    app = create_app(other)
+    assert app.openapi() == client.app.openapi()
+    app.state.platform.close()
 
 
 def test_every_answer_says_what_it_is(client, declared):

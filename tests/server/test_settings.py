@@ -57,3 +57,16 @@ def test_impossible_environment_and_file(folder, monkeypatch):
     (folder / "pellucid.toml").write_text("port = = 3")
     with pytest.raises(InvalidInputError, match=r"pellucid\.toml: cannot be read"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dimse_prot = 104", r"unknown setting 'dimse_prot' \(did you mean 'dimse_port'\?\); known: aet, "),
+        ("[policies]\nquota_byte = 4", r"setting policies\.quota_byte"),
+    ],
+)
+def test_a_misspelt_setting_is_not_passed_over(folder, text, message):
+    (folder / "pellucid.toml").write_text(text)
+    with pytest.raises(InvalidInputError, match=message):
+        Settings()

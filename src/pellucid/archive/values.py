@@ -188,6 +188,10 @@ def text_of(vr: str, value: bytes, encodings: Encodings, order: str) -> str:
         return "\\".join(part.rstrip("\0 ") for part in decode(value, encodings).split("\\")).strip("\0 ")
     if vr in ("LT", "ST", "UT"):
         return decode(value, encodings).strip("\0 ")
+    if vr == "UR":
+        return value.decode("latin-1").rstrip().strip("\0 ")
+    if vr in ("DS", "IS") and not value.isascii():
+        raise NotCoveredError
     if vr in _TEXT:
         parts = value.decode("latin-1").rstrip("\0 ").split("\\")
         trimmed = parts if _TEXT[vr] is _strings else (part.strip() for part in parts)

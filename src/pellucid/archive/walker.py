@@ -206,6 +206,8 @@ class Walk:
         if tag in LUT_DESCRIPTORS and vr in NUMBER_CODES and vr not in ("US", "SS"):
             raise NotCoveredError
         if tag in LUT_DESCRIPTORS and vr == "SS" and named == vr and len(value) > 2:
+            if len(value) % 2:
+                raise NotCoveredError
             # The first number, how many entries the table has, is unsigned whatever the VR (PS3.3 C.11.1.1.1).
             first = struct.unpack_from(f"{self._order}H", value)[0]
             rest = struct.unpack(f"{self._order}{len(value) // 2 - 1}h", value[2:])

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pellucid.archive.places import Places
 from pellucid.archive.policies import Policies
 from pellucid.archive.transcoding_rules import TranscodingRule
-from pellucid.errors import InvalidInputError
+from pellucid.errors import InvalidInputError, UnknownOptionError
 from pellucid.server.access_settings import AccessSettings
 from pellucid.server.logs import LogFormat, LogLevel
 
@@ -44,7 +44,7 @@ class Settings(BaseSettings, AccessSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="PELLUCID_", env_nested_delimiter="__", toml_file=_FILE, extra="ignore", frozen=True
+        env_prefix="PELLUCID_", env_nested_delimiter="__", toml_file=_FILE, extra="forbid", frozen=True
     )
 
     data: Path = Path("pellucid-data")
@@ -91,11 +91,13 @@ class Settings(BaseSettings, AccessSettings):
         return Places(database=self.database, objects=self.objects, copies_bytes=self.copies_bytes)
 
     def __init__(self, **values: Any) -> None:
-        """Raises `InvalidInputError` naming the setting that cannot be used, or the file that cannot be read."""
+        """Raises `InvalidInputError` naming the setting that is unknown or cannot be used, or the unreadable file."""
         try:
             super().__init__(**values)
         except ValidationError as error:
             first = error.errors()[0]
+            if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+                raise UnknownOptionError("setting", str(first["loc"][0]), type(self).model_fields) from None
             name = ".".join(str(part) for part in first["loc"])
             raise InvalidInputError(f"is {first['input']!r}: {first['msg']}", field=f"setting {name}") from None
         except (TOMLDecodeError, UnicodeDecodeError, OSError) as error:
