@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from tests.archive.servers import (  # noqa: F401 (fixtures)
     bucket,
     bucket_server,
@@ -14,7 +15,19 @@ from tests.archive.servers import (  # noqa: F401 (fixtures)
 )
 from tests.pydicom_decoders import register
 
+from pellucid.access import passwords
+
 register()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """How several processes share the tests; called only where there are several."""
+    from tests.chains import Chains
+
+    return Chains(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 DATA = Path(os.environ.get("PELLUCID_TEST_DATA", Path(__file__).parents[1] / "../shared/data"))
 
 
@@ -29,6 +42,14 @@ def real_data():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords():
+    """Accounts of tests are kept with a hash of a millisecond, not the tenth of a second that guessing shall cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -143,6 +143,7 @@ def cgls_error() -> float:
     against="known truth",
     high=1e-5,
     reason="plain projected gradients with dense matrices: after 4000 iterations both are that close",
+    slow=True,
 )
 def total_variation_difference() -> float:
     """The largest difference of any voxel."""
@@ -157,6 +158,7 @@ def total_variation_difference() -> float:
     low=-1e-5,
     high=1e-5,
     reason="L-BFGS-B on a total variation smoothed by 1e-5, good to about 1e-6",
+    slow=True,
 )
 def primal_dual_excess() -> float:
     """Relative difference of the objective."""
@@ -181,6 +183,7 @@ def primal_dual_excess() -> float:
     against="known truth",
     high=1e-4,
     reason="the likelihood's maximum by L-BFGS-B; 20000 iterations come that close",
+    slow=True,
 )
 def mlem_error() -> float:
     """The largest difference of any voxel."""

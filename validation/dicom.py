@@ -44,6 +44,7 @@ def _dcm2niix_gaps() -> list[tuple[float, float]]:
     unit="mm",
     high=1e-3,
     reason="NIfTI-1 keeps affines in float32; the GE files give positions with 6 digits",
+    slow=True,
 )
 def grid_of_dcm2niix() -> float:
     """Largest distance between corresponding voxel centres."""
@@ -55,6 +56,7 @@ def grid_of_dcm2niix() -> float:
     against="peer",
     high=0,
     reason="the same stored integers",
+    slow=True,
 )
 def values_of_dcm2niix() -> float:
     """Largest difference of any voxel of any volume."""

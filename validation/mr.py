@@ -108,6 +108,7 @@ def cg_sense() -> float:
     against="analytic truth",
     reason="images of the same calibration lines, the trivial maps, reach 0.986 here",
     low=0.996,
+    slow=True,
 )
 def espirit() -> float:
     """Mean correlation over the phantom."""
@@ -120,6 +121,7 @@ def espirit() -> float:
     against="analytic truth",
     reason="1e-6 is asked of the transform in single precision, whose rounding adds up over 512 samples",
     high=1e-5,
+    slow=True,
 )
 def nufft() -> float:
     """The larger of the errors of transform and adjoint."""
@@ -192,6 +194,7 @@ def evenness_of_a_ball() -> float:
     reason="partial volume and ringing of the thin layer of fat; without normalisation 1.47",
     low=0.97,
     high=1.03,
+    slow=True,
 )
 def fat_over_white_matter() -> float:
     """Ratio of two ratios."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 # Before numba is imported, and only where the user has not said otherwise.
 if os.environ.get("PELLUCID_THREADS", "").isdigit():
@@ -21,7 +21,7 @@ R = TypeVar("R")
 prange = numba.prange
 
 
-def _compiled(function: Callable[P, R], **options: object) -> Callable[P, R]:
+def _compiled(function: Callable[P, R], **options: Any) -> Callable[P, R]:
     compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, **options)(function)
     return compiled
 

@@ -181,6 +181,8 @@ def _protocol(protocol: str, name: str | None) -> tuple[Modality, Any]:
 def _find(path: Path) -> _Found:
     if not path.exists():
         raise InvalidInputError("does not exist", file=path)
+    if not (path.is_file() or path.is_dir()):
+        raise InvalidInputError("is a pipe, socket or device; expected a file or folder", file=path)
     found = _Found()
     dicom: list[Path] = []
     for file in _files(path):

@@ -1,5 +1,7 @@
 """Absurd parameters and uses of the command line."""
 
+import os
+
 import pytest
 from tests.bad_input.cases import nifti_file, one_line, signal_file
 
@@ -73,3 +75,10 @@ def test_absurd_use_is_refused_in_one_line(name, tmp_path, capsys, monkeypatch):
     line = one_line([places.get(argument, argument) for argument in arguments], capsys)
     assert message in line
     assert sorted(tmp_path.rglob("*")) == before, "a refused command leaves nothing behind"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path, capsys):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert f"{pipe}: is a pipe, socket or device; expected a file or folder" in one_line(["info", pipe], capsys)
+    assert "is a pipe, socket or device" in one_line(["info", "/dev/zero"], capsys)

@@ -81,7 +81,7 @@ def mutated(whole, chance):
     return bytes(data)
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(5000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("count", [80, pytest.param(5000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_mutated_conversations(archive, count):
     limits = NetworkLimits(association_request_s=0.5, message_s=0.5, idle_s=0.5)
     chance = random.Random(20260301)

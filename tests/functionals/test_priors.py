@@ -10,6 +10,9 @@ from pellucid.operators import FiniteDifference, Identity, Wavelet
 from pellucid.testing import draw
 from validation.core import total_variation_by_matrices
 
+DOUBLE = [pytest.param(dtype, marks=pytest.mark.slow) for dtype in (np.float64, np.complex128)]
+"""Every precision has loops of its own, which take seconds to compile."""
+
 
 def drawn(shape, seed, dtype=np.float64):
     return draw(shape, np.dtype(dtype), seed)
@@ -24,7 +27,7 @@ def slow_total_variation(x, spacing):
     return np.sqrt(square).sum()
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, *DOUBLE])
 @pytest.mark.parametrize(("shape", "spacing"), [((6, 7), (1.0, 1.0)), ((3, 5, 4), (2.5, 1.0, 1.25)), ((9,), (1.0,))])
 def test_total_variation_equals_the_slow_reference(shape, spacing, dtype):
     x = drawn(shape, 0, dtype)
@@ -80,7 +83,7 @@ def test_the_field_of_the_dual_is_shortened():
 
 
 @pytest.mark.parametrize("shape", [(40, 37), (3, 9, 8), (2, 3, 70, 5)])
-@pytest.mark.parametrize("dtype", [np.float32, np.complex128])
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, *DOUBLE])
 def test_fused_loops_equal_the_difference_operator(shape, dtype):
     x = drawn(shape, 5, dtype)
     prior = TotalVariation(0.4, spacing=(1.5, 2.0, 0.5)[-min(len(shape), 3) :])

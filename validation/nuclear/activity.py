@@ -25,6 +25,7 @@ from validation import check, data
     against="known truth",
     high=0.02,
     reason="the target; counting noise of the region is 0.1 %",
+    slow=True,
 )
 def uniform_cylinder() -> float:
     """|mean/true - 1| within 80 mm of the axis, 20 cm cylinder, SUV 1."""

@@ -63,6 +63,7 @@ def counted() -> tuple[Array, Array]:
     against="known truth",
     high=0.03,
     reason="12 mm cells of the object and half a percent of counting noise; falls from 5 % at 18 mm cells",
+    slow=True,
 )
 def scatter_fraction() -> float:
     """Relative difference of all scatter over all trues."""

@@ -71,6 +71,7 @@ def fbp_inside_skull() -> float:
     against="analytic truth",
     reason="the parallel beam's limit: the fan's rays are as fine",
     high=0.0031,
+    slow=True,
 )
 def fbp_fan_flat() -> float:
     """Flat detector."""
@@ -82,6 +83,7 @@ def fbp_fan_flat() -> float:
     against="analytic truth",
     reason="the parallel beam's limit: the fan's rays are as fine",
     high=0.0031,
+    slow=True,
 )
 def fbp_fan_curved() -> float:
     """Equiangular detector."""
@@ -93,6 +95,7 @@ def fbp_fan_curved() -> float:
     against="analytic truth",
     reason="the parallel beam's limit and a tenth: fewer rays are measured twice",
     high=0.0034,
+    slow=True,
 )
 def fbp_short_scan() -> float:
     """242 degrees."""
@@ -115,6 +118,7 @@ def curved_is_flat() -> float:
     against="analytic truth",
     reason="ASTRA's linear projector has 0.0074 on pixels sampled at their centres",
     high=0.0074,
+    slow=True,
 )
 def forward_projection() -> float:
     """Joseph's method on pixel means."""
@@ -145,6 +149,7 @@ def sphere_set_up() -> tuple[ScanGeometry, AnalyticPhantom, Grid]:
     unit="1/mm",
     reason="0.1 % of the ball, RTK's error in the mid-plane of its own sphere; RTK has 7.3e-6 of this ball",
     high=2e-5,
+    slow=True,
 )
 def fdk_mid_plane() -> float:
     """The two slices next to the orbit's plane."""

@@ -46,6 +46,7 @@ def water_rings(image: Image) -> tuple[float, float]:
     unit="HU",
     low=-1.0,
     high=1.0,
+    slow=True,
 )
 def water_value() -> float:
     """With the correction for beam hardening."""
@@ -127,6 +128,7 @@ def insert_values(kind: str) -> tuple[dict[str, float], xray.Spectrum]:
     reason="a thousandth of Teflon's attenuation",
     unit="HU",
     high=2.0,
+    slow=True,
 )
 def inserts_monoenergetic() -> float:
     """Air, PMP, LDPE, polystyrene, acrylic, Delrin, Teflon."""

@@ -16,6 +16,7 @@ from validation import check
     reason="first-order propagation through a filter and window, with interpolation noise-correlated to 10 %",
     low=0.9,
     high=1.1,
+    slow=True,
 )
 def noise_level() -> float:
     """Noise in the middle of a cylinder, Ram-Lak, from var = Σ (π/views)² Σ h² var(p)."""

@@ -31,6 +31,7 @@ def tooth_axis() -> float:
     against="real data",
     reason="a wrong axis doubles every edge; the found one is as sharp as any",
     low=0.985,
+    slow=True,
 )
 def tooth_sharpness() -> float:
     """The picture judges the axis by its mean square."""

@@ -42,6 +42,7 @@ def require_header(path: Path) -> bool:
             field="sizeof_hdr",
         )
     second = raw[:4] in NIFTI_2
+    kind: Any
     kind, size = (Nifti2Header, 540) if second else (Nifti1Header, 348)
     if len(raw) < size:
         raise InvalidInputError(f"has {len(raw)} bytes; its header alone takes {size}. Truncated file?", file=path)

@@ -13,7 +13,7 @@ HEAD_BYTES = 32 << 10
 """Of a request line with its headers."""
 
 
-class BoundedConnection(H11Protocol):  # type: ignore[misc]
+class BoundedConnection(H11Protocol):
     """Uvicorn's connection; a request's head must come whole within `HEAD_SECONDS`."""
 
     _head_timer: asyncio.TimerHandle | None = None
