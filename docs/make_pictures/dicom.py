@@ -14,7 +14,7 @@ from pellucid.image import Image, resample
 mpl.use("agg")
 from matplotlib import pyplot as plt
 
-TARGET = Path(__file__).parents[1] / "docs" / "pictures" / "dicom_planes.png"
+TARGET = Path(__file__).parents[1] / "pictures" / "dicom_planes.png"
 LETTERS = ("L", "R"), ("P", "A"), ("H", "F")
 
 
