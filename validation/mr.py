@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from unittest import mock
+
 import numpy as np
 
+import pellucid
 from benchmarks.tasks import mr as tasks
 from pellucid.anatomy import Anatomy, brain, tissue, tissues
 from pellucid.image import axial_affine
@@ -11,11 +15,8 @@ from pellucid.modalities import mr
 from pellucid.modalities.mr import signal
 from pellucid.modalities.mr.coils import CoilArray
 from pellucid.modalities.mr.forward import SenseEncoding
-from pellucid.modalities.mr.readers import npy, twix
-from pellucid.modalities.mr.recon.cartesian import to_image_space
-from pellucid.modalities.mr.recon.combine import root_sum_of_squares
-from pellucid.modalities.mr.recon.problem import Calibration, cartesian_problem, sensitivities, signal_size
-from pellucid.modalities.mr.recon.sparse import wavelet_fista
+from pellucid.modalities.mr.readers import twix
+from pellucid.modalities.mr.recon import problem
 from validation import check, data, mr_phantom, mr_shading
 
 
@@ -56,8 +57,9 @@ def loop_on_its_axis() -> float:
     "Where a ball lies in the patient after an oblique 2D scan and the direct reconstruction",
     against="known truth",
     unit="mm",
-    reason="half a voxel of 2 mm, and coil shading across the ball",
-    high=1.25,
+    reason="some 360 voxels at its surface are right to half a voxel each, as labels and again in the image: 0.13 mm; "
+    "twice that and what coils and ringing leave. Half a voxel's shift makes it 0.88 mm or more",
+    high=0.3,
 )
 def place_of_a_ball() -> float:
     """Distance of the brightest part of the image from the truth."""
@@ -135,7 +137,7 @@ def nufft() -> float:
     high=0.066,
 )
 def l1_wavelet_brain() -> float:
-    """NRMSE of the magnitude over both maps after one scale."""
+    """NRMSE of the public method's image as it is set by default, after one scale."""
     run, error = tasks.l1_wavelet_brain()
     return error(run())
 
@@ -148,18 +150,24 @@ def l1_wavelet_brain() -> float:
 )
 def held_out_samples() -> float:
     """‖predicted − measured‖ / ‖measured‖ of samples outside the centre that the reconstruction did not see."""
-    (raw,) = npy.read(data("mr/raw/sigpy_tutorial/cartesian_ksp.npy"))
-    samples, sampled = raw.samples[0, :, 0], raw.sampled[0]  # type: ignore[attr-defined]
-    centre = tuple(slice(n // 2 - 12, n // 2 + 12) for n in sampled.shape)
-    held_out = sampled & (np.random.default_rng(0).random(sampled.shape) < 0.1)
-    held_out[centre] = False
-    seen = samples * (sampled & ~held_out)
-    maps = sensitivities(seen[:, *centre], sampled.shape, Calibration())
-    problem = cartesian_problem(maps, sampled & ~held_out, (0, 1), seen)
-    bright = signal_size(root_sum_of_squares(to_image_space(seen, (1, 2))))
-    image = wavelet_fista(problem, 3e-3 * bright, iterations=25)
-    predicted, measured = SenseEncoding(maps, held_out)(image), samples * held_out
+    raw = pellucid.read(data("mr/raw/sigpy_tutorial/cartesian_ksp.npy"))
+    assert isinstance(raw, mr.KSpace)
+    assert raw.sampled is not None
+    held_out = raw.sampled & (np.random.default_rng(0).random(raw.sampled.shape) < 0.1)
+    held_out[0, *(slice(n // 2 - 12, n // 2 + 12) for n in held_out.shape[1:])] = False
+    image, maps = _solution(replace(raw, samples=raw.samples * ~held_out, sampled=raw.sampled & ~held_out))
+    predicted, measured = SenseEncoding(maps, held_out[0])(image), raw.samples[0, :, 0] * held_out[0]
     return float(np.linalg.norm(predicted - measured) / np.linalg.norm(measured))
+
+
+def _solution(raw: mr.KSpace) -> tuple[problem.Complex, problem.Complex]:
+    """What the public method finds before it takes the magnitude, `[map, row, column]`, and the maps that it used."""
+    with (
+        mock.patch.object(problem, "magnitude", wraps=problem.magnitude) as shown,
+        mock.patch.object(problem, "cartesian_problem", wraps=problem.cartesian_problem) as posed,
+    ):
+        pellucid.reconstruct(raw, "l1_wavelet")
+    return shown.call_args.args[0], posed.call_args.args[0]
 
 
 @check(

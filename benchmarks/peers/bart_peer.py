@@ -25,13 +25,14 @@ def _read(path):
     return np.fromfile(path.with_suffix(".cfl"), np.complex64).reshape(dimensions, order="F").squeeze()
 
 
-def _runner(arrays, command):
+def _runner(arrays, *commands):
     folder = Path(tempfile.mkdtemp())
     for name, array in arrays.items():
         _write(folder / name, array)
 
     def run():
-        subprocess.run(["bart", *command], cwd=folder, check=True, capture_output=True)
+        for command in commands:
+            subprocess.run(["bart", *command], cwd=folder, check=True, capture_output=True)
         return _read(folder / "out")
 
     return run
@@ -57,7 +58,8 @@ def espirit(inputs):
 
 
 def l1_wavelet_brain(inputs):
-    ksp, maps = inputs["kspace"], inputs["maps"]  # maps: (sets, coils, rows, columns)
-    arrays = {"ksp": _coils_fourth(ksp), "maps": np.moveaxis(maps, (0, 1), (-1, -2))[:, :, None]}
-    run = _runner(arrays, ["pics", "-S", "-R", "W:3:0:0.005", "-i", "50", "ksp", "maps", "out"])
-    return lambda: np.moveaxis(run(), -1, 0)
+    return _runner(
+        {"ksp": _coils_fourth(inputs["kspace"])},
+        ["ecalib", "-m1", "-r", str(int(inputs["calibration"])), "ksp", "maps"],
+        ["pics", "-S", "-R", "W:3:0:0.005", "-i", "50", "ksp", "maps", "out"],
+    )

@@ -7,15 +7,12 @@ from functools import cache
 
 import numpy as np
 
+import pellucid
 from benchmarks import Accuracy, Agreement, Array, Target, Task
-from pellucid.modalities.mr import sampling
+from pellucid.modalities.mr import KSpace, sampling
 from pellucid.modalities.mr.forward import SenseEncoding, SenseNormal
 from pellucid.modalities.mr.readers.cfl import read_array
-from pellucid.modalities.mr.recon.cartesian import to_image_space
-from pellucid.modalities.mr.recon.combine import root_sum_of_squares
 from pellucid.modalities.mr.recon.espirit import espirit as calibrate
-from pellucid.modalities.mr.recon.problem import Calibration, cartesian_problem, sensitivities, signal_size
-from pellucid.modalities.mr.recon.sparse import wavelet_fista
 from pellucid.operators import NonUniformFourier
 from pellucid.solvers import conjugate_gradient, last
 from validation import data, mr_phantom
@@ -67,13 +64,9 @@ def _nufft_inputs() -> dict[str, Array]:
 
 
 def _brain_inputs() -> dict[str, Array]:
-    folder = data("mr/raw/bart_pics_brain")
-    kspace = np.ascontiguousarray(np.moveaxis(np.squeeze(read_array(folder / "ksp.hdr")), -1, 0))
-    rows, columns = kspace.shape[1:]
-    half = 10
-    centre = kspace[:, rows // 2 - half : rows // 2 + half, columns // 2 - half : columns // 2 + half]
-    maps = sensitivities(np.ascontiguousarray(centre), (rows, columns), Calibration(lines=2 * half, maps=2))
-    return {"kspace": kspace, "maps": maps}
+    """The centre of 20 × 20 is sampled fully."""
+    kspace = np.squeeze(read_array(data("mr/raw/bart_pics_brain/ksp.hdr")))
+    return {"kspace": np.ascontiguousarray(np.moveaxis(kspace, -1, 0)), "calibration": np.int64(20)}
 
 
 def cg_sense() -> tuple[Callable[[], Array], Callable[[Array], float]]:
@@ -159,19 +152,20 @@ def nufft_adjoint() -> tuple[Callable[[], Array], Callable[[Array], float]]:
 
 
 def l1_wavelet_brain() -> tuple[Callable[[], Array], Callable[[Array], float]]:
-    """A measured brain, 12.7 % sampled, two maps given; error of the magnitude against the fully sampled image."""
-    given = inputs("l1_wavelet_brain")
-    mask = np.any(given["kspace"] != 0, axis=0)
+    """A measured brain, 12.7 % sampled: maps, then wavelets; error of the magnitude against the fully sampled image.
+
+    Ours is the public method as it is, on what the public reader gives.
+    """
+    raw = pellucid.read(data("mr/raw/bart_pics_brain/ksp.hdr"))
+    assert isinstance(raw, KSpace)
     full = np.squeeze(read_array(data("mr/raw/bart_pics_brain/img.hdr")))
     reference = np.sqrt(np.sum(np.abs(full) ** 2, axis=-1))
 
     def run() -> Array:
-        problem = cartesian_problem(given["maps"], mask, (0, 1), given["kspace"])
-        zero_filled = root_sum_of_squares(to_image_space(given["kspace"], (1, 2)))
-        return wavelet_fista(problem, 3e-3 * signal_size(zero_filled), iterations=25)
+        return pellucid.reconstruct(raw, "l1_wavelet").array[0]
 
-    def error(images: Array) -> float:
-        found = np.sqrt(np.sum(np.abs(images) ** 2, axis=0))
+    def error(image: Array) -> float:
+        found = np.abs(image)
         scale = np.vdot(found, reference) / np.vdot(found, found)
         return float(np.linalg.norm(scale * found - reference) / np.linalg.norm(reference))
 

@@ -84,8 +84,9 @@ def evidence() -> None:
         axis.set(xlabel="sphere diameter [mm]", ylabel="recovery coefficient", title=kind, ylim=(0, 1.3))
         axis.legend()
     rows = [row for row in positivity.table() if row.what == "counts"]
+    size = np.sqrt(np.mean(np.square(positivity.scene()[2])))
     for name, style in (("unconstrained", "s--"), ("constrained", "o-"), ("likelihood", "^:")):
-        axes[2].plot([row.fraction for row in rows], [getattr(row, name) for row in rows], style, label=name)
+        axes[2].plot([row.fraction for row in rows], [getattr(row, name) / size for row in rows], style, label=name)
     axes[2].set(xscale="log", xlabel="fraction of the counts", ylabel="relative error", title="positivity")
     axes[2].set_xticks(positivity.FRACTIONS, ["1", "1/2", "1/4", "1/8"])
     axes[2].minorticks_off()

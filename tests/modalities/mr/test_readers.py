@@ -26,7 +26,7 @@ def same_image(first: KSpace, second: KSpace, method: str, limit=1e-4):
     ("protocol", "changes", "method"),
     [
         ("t1_gre", {"tilt_deg": 20.0, "slices": 4, "slice_gap_mm": 1.0, "readout_oversampling": 2}, "fft"),
-        ("flair", {"orientation": "coronal", "slices": 1, "slice_gap_mm": 0.0, "partial_fourier": 0.7}, "fft"),
+        ("flair", {"orientation": "coronal", "slices": 1, "slice_gap_mm": 1.0, "partial_fourier": 0.7}, "fft"),
         ("t1_gre_sense_2x2", {"orientation": "sagittal", "tilt_deg": -10.0, "calibration_lines": 12}, "fft"),
         ("t1_radial", {"slices": 2}, "nufft"),
     ],
@@ -45,6 +45,8 @@ def test_ismrmrd_round_trip(patient, tmp_path, protocol, changes, method):
     for name in ("echo_time_ms", "repetition_time_ms", "inversion_time_ms", "flip_angle_deg", "field_strength_t"):
         assert getattr(again, name) == getattr(raw, name)
     assert again.study.frame_of_reference_uid == raw.study.frame_of_reference_uid
+    assert again.slice_thickness_mm == (None if raw.is_3d else raw.slice_thickness_mm)
+    assert again.voxel_mm == pytest.approx(raw.voxel_mm, rel=1e-5)
     same_image(raw, again, method)
 
 
