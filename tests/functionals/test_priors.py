@@ -113,6 +113,13 @@ def test_soft_thresholding_minimises(dtype):
         assert np.isclose(reached, complex(*best.x), atol=1e-5)
 
 
+@pytest.mark.parametrize("weight", [0.0, 1e-21])
+def test_vanishing_magnitudes_stay_finite(weight):
+    """Their squares are subnormal in single precision."""
+    x = (10.0 ** -np.arange(15.0, 45.0) * np.exp(1j)).astype(np.complex64)
+    assert np.allclose(L1(weight).proximal(x, 1.0), x, atol=2e-19, rtol=1e-6)
+
+
 def test_sparsity_of_wavelet_coefficients():
     x = drawn((32, 32), 7, np.complex128)
     transform = Wavelet((32, 32), dtype=np.complex128)

@@ -84,8 +84,10 @@ def shrink(x: Array, limits: Array, out: Array) -> None:
 def shrink_complex(x: Array, limits: Array, out: Array) -> None:
     """Soft thresholding of complex magnitudes; `limits` has one or all entries."""
     one = limits.dtype.type(1)
+    # Smaller squares have lost their digits, and the fast reciprocal root of one is infinite.
+    least = limits.dtype.type(1.2e-38)
     each = limits.size > 1
     for i in prange(x.size):
         limit = limits[i] if each else limits[0]
         square = x[i].real * x[i].real + x[i].imag * x[i].imag
-        out[i] = x[i] * (one - limit / np.sqrt(square)) if square > limit * limit else 0
+        out[i] = x[i] * (one - limit / np.sqrt(square)) if square > max(limit * limit, least) else 0
