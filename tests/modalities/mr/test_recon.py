@@ -60,6 +60,13 @@ def test_sparsity_beats_plain_least_squares_on_random_samples(samples, expected,
     assert error(mr.reconstruct(raw, method), expected) < 0.9 * error(mr.reconstruct(raw, "sense"), expected)
 
 
+@pytest.mark.parametrize("method", ["sense", "l1_wavelet"])
+def test_too_few_lines_for_the_kernel_give_no_black_picture(samples, method):
+    """Nine patches of 6 x 6 in 8 lines span too little of the 36 numbers a coil to find any sensitivity."""
+    with pytest.raises(InvalidInputError, match=r"calibration_lines: no sensitivity of the coils is found from 8"):
+        mr.reconstruct(undersampled(samples), method, calibration_lines=8, kernel=6)
+
+
 def test_two_maps_are_as_good_as_one_where_one_is_enough(samples, expected):
     raw = undersampled(samples)
     one, two = (error(mr.reconstruct(raw, "sense", maps=maps), expected) for maps in (1, 2))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.errors import InvalidInputError
 from pellucid.image import Image
 from pellucid.modalities.mr.acquisition import KSpace
 from pellucid.modalities.mr.forward import NonCartesianEncoding, NonCartesianNormal, SenseEncoding, SenseNormal
@@ -136,7 +137,7 @@ def solve_planes(
     make: Callable[[Planes], Solve],
     progress: Progress,
 ) -> Image:
-    """Solve every plane and make the image."""
+    """Solve every plane and make the image; raises `InvalidInputError` where coils cannot be calibrated anywhere."""
     progress(0.0, "calibrating coils")
     planes = planes_of(raw, calibration, normalisation)
     solve = make(planes)
@@ -144,6 +145,12 @@ def solve_planes(
     for index, problem in enumerate(planes.problems()):
         step = part(progress, index / planes.count, (index + 1) / planes.count)
         solutions.append(solve(problem, step))
+    if not any(solution.any() for solution in solutions):
+        raise InvalidInputError(
+            f"no sensitivity of the coils is found from {calibration.lines} lines with a kernel of "
+            f"{calibration.kernel} x {calibration.kernel}; expected more calibration_lines, or a smaller kernel",
+            field="calibration_lines",
+        )
     return planes.image(solutions)
 
 
