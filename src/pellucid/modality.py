@@ -69,6 +69,24 @@ class Method:
         """The method's parameters, read from the function's annotations."""
         return parameters_of(self.function)
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The parameters' values where none are given."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+    def parameters_for(self, raw: Acquisition) -> tuple[Parameter, ...]:
+        """The parameters that can make a difference to an image of `raw`."""
+        defaults = self.defaults
+        return tuple(parameter for parameter in self.parameters if parameter.has_use(raw, defaults))
+
+    def checked(self, raw: Acquisition, given: Mapping[str, Any]) -> dict[str, Any]:
+        """`given`, as the function wants it; raises for unknown names, values out of range, and what `raw` ignores."""
+        values = checked(self.parameters, given, f"{raw.modality} {self.name}")
+        whole = {**self.defaults, **values}
+        for parameter in self.parameters:
+            parameter.require_use(raw, whole)
+        return values
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -139,7 +157,7 @@ def reconstruct(
     """Image from a signal by a named method (default: the modality's choice for this acquisition).
 
     Raises `UnknownOptionError` for an unknown method or parameter and `InvalidInputError` where the method
-    cannot be used on `raw` or a value is out of range.
+    cannot be used on `raw`, or a value is out of range or, other than the default, does nothing on `raw`.
     """
     owner = modality(raw.modality)
     chosen = owner.method(method or owner.default_method(raw))
@@ -147,13 +165,12 @@ def reconstruct(
     if reason:
         able = ", ".join(m.name for m in owner.methods_for(raw)) or "none"
         raise InvalidInputError(f"cannot be used on this acquisition: {reason}; usable: {able}", field=chosen.name)
-    values = checked(chosen.parameters, parameters or {}, f"{owner.key} {chosen.name}")
+    values = chosen.checked(raw, parameters or {})
     image = chosen.function(raw, progress=progress, **values)
-    defaults = {parameter.name: parameter.default for parameter in chosen.parameters}
     provenance = Provenance(
         operation="reconstruct",
         method=f"{owner.key}.{chosen.name}",
-        parameters={**defaults, **values, **image.provenance.parameters},
+        parameters={**chosen.defaults, **values, **image.provenance.parameters},
         sources=raw.provenance.sources,
         software=software(),
         parents=(raw.provenance,),

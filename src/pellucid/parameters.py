@@ -7,13 +7,14 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from pellucid.errors import InvalidInputError, UnknownOptionError
 
 D = TypeVar("D")
+Refuses = Callable[[Any, Mapping[str, Any]], str]
 R = TypeVar("R")
 _KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
@@ -29,6 +30,10 @@ class When:
         return f"{self.name}={' or '.join(_word(value) for value in self.values)}"
 
 
+def _refuses_nothing(_raw: Any, _values: Mapping[str, Any]) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class About:
     """What an annotation says of a parameter: `Annotated[float, About("Noise", unit="ms", minimum=0)]`.
@@ -36,6 +41,9 @@ class About:
     `step` is a sensible slider step; `maximum` is the largest value that makes sense, refused beyond. `applies`: the
     modes, all needed, in which the parameter counts; given in another one it is refused unless it is `otherwise`, what
     the parameter amounts to there (by default no value but none).
+
+    `refuses(raw, values)`, of a method's parameter: why its value, beside the method's other ones, does nothing on a
+    signal, and what is expected ("it has one coil; expected …"); "" where it counts. The default is not asked.
     """
 
     description: str
@@ -45,6 +53,7 @@ class About:
     step: float | None = None
     applies: tuple[When, ...] = ()
     otherwise: Any = None
+    refuses: Refuses = _refuses_nothing
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,20 @@ class Parameter:
             raise InvalidInputError(
                 f"is {_word(value)}, which does nothing with {here}; it applies to {self._modes()}", field=self.name
             )
+
+    def require_use(self, raw: Any, values: Mapping[str, Any]) -> None:
+        """Raise where this one of all `values` of a method, if it is not the default, does nothing on `raw`."""
+        value = values[self.name]
+        reason = "" if value == self.default else self.about.refuses(raw, values)
+        if reason:
+            raise InvalidInputError(f"is {_word(value)}, but {reason}", field=self.name)
+
+    def has_use(self, raw: Any, values: Mapping[str, Any]) -> bool:
+        """Whether any value but the default counts on `raw`, beside a method's `values`; for numbers, either limit."""
+        limits = [limit for limit in (self.about.minimum, self.about.maximum) if limit is not None]
+        known: Sequence[Any] = self.choices or ((True, False) if self.kind == "boolean" else limits)
+        others = [value for value in known if value != self.default]
+        return not others or any(not self.about.refuses(raw, {**values, self.name: value}) for value in others)
 
     def _modes(self) -> str:
         return " and ".join(str(mode) for mode in self.about.applies)

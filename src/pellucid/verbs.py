@@ -99,7 +99,7 @@ def reconstruct(
     """Image from a signal by a named method (default: the modality's choice for this signal).
 
     Raises `UnknownOptionError` with the known names for an unknown method or parameter, `InvalidInputError` where
-    the method cannot be used on `raw` or a value is out of range.
+    the method cannot be used on `raw`, or a value is out of range or, other than the default, does nothing on `raw`.
     """
     if not isinstance(raw, Acquisition):
         raise InvalidInputError(f"is a {type(raw).__name__}; expected a raw signal (an Acquisition)", field="raw")
@@ -366,7 +366,7 @@ def _describe_signal(raw: Acquisition, source: str) -> dict[str, Any]:
         {
             "name": method.name,
             "title": method.title,
-            "parameters": [parameter.to_json() for parameter in method.parameters],
+            "parameters": [parameter.to_json() for parameter in method.parameters_for(raw)],
         }
         for method in owner.methods_for(raw)
     ]

@@ -58,6 +58,11 @@ PARAMETERS = {
         ["scan", "nuclear/body_fdg", "-o", "out.pellucid.h5", "--set", "attenuation=no", "--set", "scatter=yes"],
         "scatter: is true, which does nothing with attenuation=false; it applies to attenuation=true",
     ),
+    "filling where nothing is partial": (
+        ["reconstruct", "SIGNAL", "-o", "out", "--method", "fft", "--set", "partial_fourier=zero_fill"],
+        "partial_fourier: is zero_fill, but the lines used are not those of a partial Fourier scan: none to fill; "
+        "expected homodyne, the default",
+    ),
     "no such patient": (["scan", "mr/t1_gre", "-o", "out.pellucid.h5", "--anatomy", "head"], "unknown anatomy 'head'"),
     "no such file": (["convert", "missing.nii", "-o", "out"], "missing.nii: does not exist"),
     "no such command": (["reconstrukt", "SIGNAL"], "No such command"),

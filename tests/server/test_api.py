@@ -161,6 +161,10 @@ def test_reconstructing_again_makes_a_series_in_the_same_study(client, ended, up
     [
         ({"method": "nonsense"}, "unknown mr method 'nonsense'"),
         ({"method": "fft", "parameters": {"nonsense": 1}}, "nonsense"),
+        (
+            {"method": "fft", "parameters": {"partial_fourier": "zero_fill"}},
+            "partial_fourier: is zero_fill, but the lines",
+        ),
         ({}, "method: "),
         ({"method": "fft", "parameters": []}, "parameters: "),
         ({"method": "fft", "extra": 1}, "extra: "),

@@ -19,7 +19,6 @@ from pellucid.acquisition import Acquisition
 from pellucid.archive import AcquisitionRecord
 from pellucid.dicomweb.problems import EVERYWHERE, RequestError
 from pellucid.modality import Method, all_modalities, modality, reconstruct
-from pellucid.parameters import checked
 from pellucid.progress import Progress
 from pellucid.server import answers, uploads
 from pellucid.server.answers import problems
@@ -167,7 +166,7 @@ def _add_acquisitions(router: APIRouter, platform: Platform) -> None:
         method = owner.method(wanted.method)
         if reason := method.refuses(raw):
             raise HTTPException(422, f"{method.name}: cannot be used on this acquisition: {reason}")
-        values = checked(method.parameters, wanted.parameters, f"{owner.key} {method.name}")
+        values = method.checked(raw, wanted.parameters)
         job = platform.jobs.submit(
             "reconstruction",
             f"{raw.description or owner.title}: {method.title}",

@@ -27,7 +27,7 @@ class SignalPicture:
 
 @dataclass(frozen=True)
 class RawDetails:
-    """A signal's summary, the methods that can be used on it (as JSON), and its pictures."""
+    """A signal's summary, the methods and parameters that count on it (as JSON), and its pictures."""
 
     summary: Mapping[str, str]
     default_method: str
@@ -64,17 +64,17 @@ def details_of(raw: Acquisition) -> RawDetails:
     return RawDetails(
         summary=summary_of(raw),
         default_method=owner.default_method(raw),
-        methods=tuple(_method(method) for method in owner.methods_for(raw)),
+        methods=tuple(_method(method, raw) for method in owner.methods_for(raw)),
         pictures=tuple(_picture(view) for view in raw.signal_views()),
     )
 
 
-def _method(method: Method) -> dict[str, Any]:
+def _method(method: Method, raw: Acquisition) -> dict[str, Any]:
     return {
         "name": method.name,
         "title": method.title,
         "source": method.source,
-        "parameters": [parameter.to_json() for parameter in method.parameters],
+        "parameters": [parameter.to_json() for parameter in method.parameters_for(raw)],
     }
 
 

@@ -34,7 +34,7 @@ def default_method(raw: KSpace) -> str:
     """The direct transform where nothing but partial Fourier was left out; else what suits the sampling."""
     if raw.sampled is None:
         return "nufft"
-    if raw.sampled.all() or homodyne_weights(raw) is not None or problem.refuses(raw):
+    if raw.sampled.all() or homodyne_weights(raw.sampled) is not None or problem.refuses(raw):
         return "fft"
     return "sense" if _is_regular(raw) else "l1_wavelet"
 

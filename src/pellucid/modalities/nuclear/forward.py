@@ -67,11 +67,16 @@ def positrons(raw: Sinogram) -> float:
     return raw.seconds_at_start_activity * fraction
 
 
+def states_resolution(raw: Sinogram) -> bool:
+    """Whether the scanner's resolution is known."""
+    return any(raw.sampling.scanner.resolution_fwhm_mm)
+
+
 def detector_blur(raw: Sinogram, grid: Grid) -> LinearOperator | None:
     """The Gaussian that stands for the detector's resolution, None where the scanner states none."""
-    across, along = raw.sampling.scanner.resolution_fwhm_mm
-    if across == along == 0:
+    if not states_resolution(raw):
         return None
+    across, along = raw.sampling.scanner.resolution_fwhm_mm
     return GaussianBlur(grid.shape, fwhm_mm=(along, across, across), spacing_mm=grid.spacing_mm)
 
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.kernels import parallel_kernel, prange
+from pellucid.modalities.mr.acquisition import KSpace
+from pellucid.parameters import About
 
 Complex = NDArray[np.complex64]
+
+
+def _why_not_combined(raw: KSpace, _values: Mapping[str, Any]) -> str:
+    if raw.coils > 1:
+        return ""
+    return "this signal has one coil: nothing to combine; expected root_sum_of_squares, the default"
+
+
+Combination = Annotated[
+    Literal["root_sum_of_squares", "adaptive"], About("How the coils' images become one", refuses=_why_not_combined)
+]
 
 
 def root_sum_of_squares(images: Complex) -> NDArray[np.float32]:

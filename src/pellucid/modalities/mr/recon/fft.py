@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,10 @@ from pellucid.modalities.mr.recon.cartesian import (
     whitened,
     whitening_matrix,
 )
-from pellucid.modalities.mr.recon.combine import adaptive, root_sum_of_squares
+from pellucid.modalities.mr.recon.combine import Combination, adaptive, root_sum_of_squares
 from pellucid.modalities.mr.recon.normalise import Normalisation, Normalise
 from pellucid.modalities.mr.recon.output import to_image
-from pellucid.modalities.mr.recon.thinning import Undersampling, thinned
+from pellucid.modalities.mr.recon.thinning import Undersampling, thinned, thinned_mask
 from pellucid.parameters import About
 from pellucid.progress import Progress, no_progress, track
 
@@ -31,15 +32,20 @@ def refuses(raw: KSpace) -> str:
     return "" if raw.is_cartesian else "its samples do not stand on a grid"
 
 
+def _why_not_filled(raw: KSpace, values: Mapping[str, Any]) -> str:
+    if raw.sampled is not None and homodyne_weights(thinned_mask(raw, values["undersampling"])) is not None:
+        return ""
+    return "the lines used are not those of a partial Fourier scan: none to fill; expected homodyne, the default"
+
+
 def fft(
     raw: KSpace,
     *,
     progress: Progress = no_progress,
-    combination: Annotated[
-        Literal["root_sum_of_squares", "adaptive"], About("How the coils' images become one")
-    ] = "root_sum_of_squares",
+    combination: Combination = "root_sum_of_squares",
     partial_fourier: Annotated[
-        Literal["homodyne", "zero_fill"], About("What stands for lines that partial Fourier left out")
+        Literal["homodyne", "zero_fill"],
+        About("What stands for lines that partial Fourier left out", refuses=_why_not_filled),
     ] = "homodyne",
     normalise: Normalise = "automatic",
     undersampling: Undersampling = 1,
@@ -53,7 +59,9 @@ def fft(
     raw = thinned(raw, undersampling)
     normalisation = Normalisation(raw, normalise)
     matrix = whitening_matrix(raw)
-    weights = homodyne_weights(raw) if partial_fourier == "homodyne" else None
+    weights = None
+    if raw.sampled is not None and partial_fourier == "homodyne":
+        weights = homodyne_weights(raw.sampled)
     slices = raw.samples.shape[0]
     parts = []
     for index in track(range(slices), progress, "reconstructing", total=slices):
@@ -83,15 +91,16 @@ def _lines_transformed(hybrid: Complex, weights: tuple[NDArray[np.float32], NDAr
     return result
 
 
-def homodyne_weights(raw: KSpace) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+def homodyne_weights(sampled: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
     """Weights per line for homodyne: those of the image (2 where the mirrored line is missing) and of its phase.
 
-    None where the lines are not a fully sampled partial Fourier acquisition.
+    `sampled`: `[partition, line, readout or 1]`. None where the lines are not a fully sampled partial Fourier
+    acquisition.
     """
-    if raw.sampled is None or raw.sampled.shape[2] > 1:
+    if sampled.shape[2] > 1:
         return None
-    lines = raw.sampled[:, :, 0].all(axis=0)
-    if lines.all() or not (raw.sampled[:, :, 0] == lines).all():
+    lines = sampled[:, :, 0].all(axis=0)
+    if lines.all() or not (sampled[:, :, 0] == lines).all():
         return None
     count = lines.size
     acquired = np.flatnonzero(lines)

@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.errors import InvalidInputError
 from pellucid.image import Image
 from pellucid.modalities.mr.acquisition import KSpace
-from pellucid.modalities.mr.recon.combine import adaptive, root_sum_of_squares
+from pellucid.modalities.mr.recon.combine import Combination, adaptive, root_sum_of_squares
 from pellucid.modalities.mr.recon.density import is_radial
 from pellucid.modalities.mr.recon.noncartesian import Gridding
 from pellucid.modalities.mr.recon.normalise import Normalisation, Normalise
@@ -33,9 +33,7 @@ def nufft(
     density: Annotated[
         Literal["automatic", "ramp", "pipe_menon"], About("Density compensation; automatic: ramp for spokes")
     ] = "automatic",
-    combination: Annotated[
-        Literal["root_sum_of_squares", "adaptive"], About("How the coils' images become one")
-    ] = "root_sum_of_squares",
+    combination: Combination = "root_sum_of_squares",
     normalise: Normalise = "automatic",
     undersampling: Undersampling = 1,
 ) -> Image:

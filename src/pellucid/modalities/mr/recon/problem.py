@@ -210,9 +210,10 @@ class _NonCartesianMaker:
         encoding = NonCartesianEncoding(maps, self.gridding.coordinates)
         normal = encoding.normal(self.gridding.weights)
         right = encoding.coils.adjoint(images)
-        if self._lipschitz is None:
+        if self._lipschitz is None and maps.any():
             self._lipschitz = 1.05 * normal.norm(iterations=12)
-        return NonCartesianProblem(normal, right, self._lipschitz)
+        # Without sensitivities the plane is zero, whatever the step.
+        return NonCartesianProblem(normal, right, self._lipschitz or 1.0)
 
 
 class _Slices(Planes):

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pellucid.image import Image
-from pellucid.modalities.mr.acquisition import KSpace
+from pellucid.modalities.mr.acquisition import KSpace, centred_block
 from pellucid.modalities.mr.recon.normalise import Normalisation, Normalise
 from pellucid.modalities.mr.recon.problem import Calibration, Complex, Planes, Problem, Solve, solve_planes
-from pellucid.modalities.mr.recon.thinning import Undersampling, thinned
+from pellucid.modalities.mr.recon.thinning import Undersampling, thinned, thinned_mask
 from pellucid.parameters import About
 from pellucid.progress import Progress, no_progress
 from pellucid.solvers import conjugate_gradient, last
 
-CalibrationLines = Annotated[int, About("Fully sampled lines used for the sensitivities", minimum=8, maximum=64)]
+_FEWEST_LINES = 8
+
+
+def _why_not_so_many(raw: KSpace, values: Mapping[str, Any]) -> str:
+    there = _calibration_lines(raw, values["undersampling"])
+    if values["calibration_lines"] <= there:
+        return ""
+    return f"the centre of this signal's k-space has {there} fully sampled lines; expected {_FEWEST_LINES} to {there}"
+
+
+def _calibration_lines(raw: KSpace, undersampling: int) -> int:
+    """Lines that sensitivities can be found from, along the phase encoding with most; spokes are gridded first."""
+    if raw.trajectory is not None:
+        return max(raw.image_shape[1:])
+    block = centred_block(thinned_mask(raw, undersampling))
+    return max(int(axis.stop - axis.start) for axis in block)
+
+
+CalibrationLines = Annotated[
+    int,
+    About(
+        "Fully sampled lines used for the sensitivities, or as many as there are",
+        minimum=_FEWEST_LINES,
+        maximum=64,
+        refuses=_why_not_so_many,
+    ),
+]
 KernelWidth = Annotated[int, About("Width of the ESPIRiT patches", minimum=3, maximum=12)]
 Maps = Annotated[
     int, About("Sets of sensitivities; 2 where the object exceeds the field of view", minimum=1, maximum=2)

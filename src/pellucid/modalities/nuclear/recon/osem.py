@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pellucid.image import Image
 from pellucid.modalities.nuclear.acquisition import Sinogram
-from pellucid.modalities.nuclear.forward import PetModel
+from pellucid.modalities.nuclear.forward import PetModel, states_resolution
 from pellucid.modalities.nuclear.recon.common import grid_of, image_of, start_image
 from pellucid.parameters import About
 from pellucid.progress import Progress, no_progress, part
 from pellucid.solvers.expectation_maximisation import osem as ordered_subsets
 from pellucid.solvers.state import last
 
+
+def _why_not_resolved(raw: Sinogram, _values: Mapping[str, Any]) -> str:
+    return "" if states_resolution(raw) else "this signal's scanner states no resolution; expected false, the default"
+
+
 VoxelSize = Annotated[
     float | None, About("In-plane voxel; none: the central radial bin", unit="mm", minimum=0.5, maximum=20)
 ]
 Filter = Annotated[float, About("Gaussian post-filter, FWHM", unit="mm", minimum=0, maximum=20, step=0.5)]
 KeepEvery = Annotated[int, About("Use every n-th view only", minimum=1, maximum=64, step=1)]
-Resolution = Annotated[bool, About("Model the detector's resolution")]
+Resolution = Annotated[bool, About("Model the detector's resolution", refuses=_why_not_resolved)]
 
 
 def osem(

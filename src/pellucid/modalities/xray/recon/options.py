@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
+from pellucid.modalities.xray.acquisition import Sinogram
 from pellucid.modalities.xray.recon.filters import FilterName
 from pellucid.parameters import About
 
 Filter = Annotated[FilterName, About("Window on the ramp filter")]
 Cutoff = Annotated[float, About("Highest frequency kept, as part of Nyquist's", minimum=0.05, maximum=1.0, step=0.05)]
 NonNegative = Annotated[bool, About("Keep attenuation at or above zero")]
+
+
+def hardens(raw: Sinogram) -> bool:
+    """Whether the beam is known to have several energies, so that it hardens."""
+    return raw.spectrum is not None and not raw.spectrum.is_monoenergetic
+
+
+def _why_not_corrected(raw: Sinogram, _values: Mapping[str, Any]) -> str:
+    if hardens(raw):
+        return ""
+    beam = "comes without a spectrum" if raw.spectrum is None else "is of one photon energy"
+    return f"this signal {beam}, so that no beam hardening is corrected anyway; expected true, the default"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,4 +45,6 @@ class ImageOptions:
         float | None,
         About("Detector column (from 0) of the axis of rotation; none: as stored", unit="px", minimum=0, step=0.25),
     ] = None
-    beam_hardening_correction: Annotated[bool, About("Take beam hardening in water out of polychromatic data")] = True
+    beam_hardening_correction: Annotated[
+        bool, About("Take beam hardening in water out of polychromatic data", refuses=_why_not_corrected)
+    ] = True

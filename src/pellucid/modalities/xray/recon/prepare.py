@@ -12,7 +12,7 @@ from pellucid.errors import InvalidInputError
 from pellucid.modalities.xray.acquisition import Sinogram
 from pellucid.modalities.xray.counts import line_integrals
 from pellucid.modalities.xray.geometry import Grid, ScanGeometry
-from pellucid.modalities.xray.recon.options import ImageOptions
+from pellucid.modalities.xray.recon.options import ImageOptions, hardens
 from pellucid.modalities.xray.recon.weights import field_radius_mm
 from pellucid.modalities.xray.slabs import slab_weights
 from pellucid.modalities.xray.water import without_beam_hardening
@@ -56,7 +56,7 @@ def prepare(raw: Sinogram, image: ImageOptions, *, working_images: int, working_
     _check_memory(shape, working_images * shape[0] + min(working_slices, 16 * shape[0]))
     pixel = width / image.matrix
     grid = Grid(shape=shape, spacing_mm=(thickness, pixel, pixel), centre_mm=(0.0, 0.0, float(np.mean(positions))))
-    corrected = image.beam_hardening_correction and raw.spectrum is not None and not raw.spectrum.is_monoenergetic
+    corrected = image.beam_hardening_correction and hardens(raw)
     data = _line_integrals(raw, image.keep_every, mixing, corrected=corrected)
     if mixing is not None:
         scan = scan.with_row_positions(positions)
