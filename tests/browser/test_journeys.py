@@ -1,5 +1,6 @@
 """What a reader does: fusion, raw data with progress, cancelling, errors, reconstructing again."""
 
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from .signals import kspace, write
 from .synthetic import marked, write_pet_and_ct
 from .synthetic import write as write_series
+from .test_jobs import job
 
 SUV_TEXT = re.compile(r"PT SUV ([\d.]+) g/ml")
 
@@ -126,16 +128,48 @@ def test_reconstructing_again_shows_both_side_by_side(viewer, signal_file) -> No
     assert 1 < np.abs(left - right).mean() < 60, "a third of the lines gives a similar, folded picture"
 
 
-def test_parameters_out_of_range_are_refused_on_the_spot(viewer, signal_file) -> None:
+def raw_panel(viewer, signal_file: Path, method: str) -> None:
+    """Read the study of the signal and choose a method in its raw-data panel."""
     viewer.open("/")
     if not viewer.page.locator("a.study-link:text-is('Signal')").count():
         viewer.add(signal_file)
     viewer.read_study("Signal")
     viewer.page.click("button:text-is('Raw data')")
-    viewer.page.wait_for_selector("select[name=method]")
-    viewer.page.select_option("select[name=method]", "fft")
-    viewer.page.fill("input[name=undersampling]", "99")
-    assert viewer.page.eval_on_selector("input[name=undersampling]", "i => i.validationMessage") != ""
+    viewer.page.select_option("select[name=method]", method)
+
+
+@pytest.mark.parametrize("leave", ["Tab", "Enter", "button"])
+@pytest.mark.parametrize(
+    ("method", "name", "typed", "expected"),
+    [
+        ("fft", "undersampling", "99", "Undersampling: expected 1 to 16"),
+        ("total_variation", "iterations", "5000", "Iterations: expected 1 to 500"),
+        ("total_variation", "iterations", "2.5", "Iterations: expected a whole number, 1 to 500"),
+        ("total_variation", "iterations", "", "Iterations: expected a whole number, 1 to 500"),
+    ],
+)
+def test_parameters_out_of_range_are_refused_on_the_spot(
+    viewer, signal_file, method, name, typed, expected, leave
+) -> None:
+    """However the field is left: it keeps what was typed, one line says what is allowed, and no job starts."""
+    raw_panel(viewer, signal_file, method)
+    page, asked = viewer.page, []
+    page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+    field = page.locator(f"input[name={name}]")
+    field.fill(typed)
+    if leave != "button":
+        field.press(leave)
+    page.click("button:text-is('Reconstruct')")
+    page.wait_for_selector(f".parameters [role=alert]:text-is('{expected}')", timeout=15_000)
+    assert page.locator(".raw-panel [role=alert]").count() == 1
+    assert field.input_value() == typed
+    assert field.get_attribute("aria-invalid") == "true"
+    assert page.inner_text(f"#{field.get_attribute('aria-describedby')}") == expected
+    assert page.locator(".raw-panel .job").count() == 0
+    assert asked == []
+    field.fill("2")
+    assert page.locator(".raw-panel [role=alert]").count() == 0
+    assert field.get_attribute("aria-invalid") is None
 
 
 def test_a_job_can_be_cancelled(viewer, tmp_path) -> None:
@@ -234,3 +268,23 @@ def test_nothing_overflows(viewer, server, width) -> None:
     viewer.open("/")
     viewer.page.wait_for_selector(".studies")
     assert viewer.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_server_that_stops_answering_is_said_until_it_answers(viewer, signal_file) -> None:
+    """While a job is shown running in the reading room; the line goes away by itself."""
+    raw_panel(viewer, signal_file, "fft")
+    page = viewer.page
+    running = job(1, "running", kind="reconstruction", fraction=0.3)
+    page.route("**/reconstructions", lambda route: route.fulfill(json={"job": running}))
+    page.route(
+        "**/api/jobs/*/events",
+        lambda route: route.fulfill(body=f"data: {json.dumps(running)}\n\n", content_type="text/event-stream"),
+    )
+    page.route("**/api/jobs", lambda route: route.abort("aborted"))
+    page.click("button:text-is('Reconstruct')")
+    page.wait_for_selector(".raw-panel .job-running")
+    page.wait_for_selector("[role=alert]:text-is('The server does not answer; trying again')", timeout=20_000)
+    assert page.locator(".raw-panel .job-running").count() == 1
+    page.unroute("**/api/jobs")
+    page.route("**/api/jobs", lambda route: route.fulfill(json={"jobs": [running]}))
+    page.wait_for_selector("[role=alert]", state="detached", timeout=20_000)

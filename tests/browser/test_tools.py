@@ -1,9 +1,12 @@
 """Mouse, keyboard and controls do what they say, alone and in linked viewports."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
-from .synthetic import marked, write
+from .synthetic import marked, write, write_pet_and_ct
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +127,78 @@ def test_side_by_side_scrolls_together_until_parted(reading) -> None:
     page.click("button:text-is('Linked')")
     assert slices.all_inner_texts() == ["16 / 25", "16 / 25"]
     reading.settled()
+
+
+def test_side_by_side_keeps_the_filled_half_active(reading) -> None:
+    """Its controls stay; the series that is chosen next fills the other half."""
+    page = reading.page
+    page.click("button:text-is('Raw data')")
+    page.wait_for_selector(".raw-panel")
+    page.keyboard.press("F3")
+    page.wait_for_selector(".viewport-empty", timeout=15_000)
+    assert page.locator(".viewport").first.evaluate("one => one.classList.contains('viewport-active')")
+    # A click on the empty half takes nothing away either.
+    page.locator(".viewport").nth(1).click(timeout=15_000)
+    for control in (".raw-panel", "[aria-label=Window]", "button:text-is('Invert')"):
+        assert page.locator(control).count() == 1, control
+    page.click(".strip-button")
+    page.wait_for_function("() => document.querySelectorAll('.viewport:not([data-drawn=\"0\"])').length === 2")
+    assert page.locator(".viewport").nth(1).evaluate("one => one.classList.contains('viewport-active')")
+    reading.settled()
+
+
+def test_the_help_opens_and_closes_by_key_and_gives_way_to_raw_data(reading) -> None:
+    page = reading.page
+    shown = page.locator(".help-list")
+    page.keyboard.press("?")
+    assert shown.count() == 1
+    page.keyboard.press("?")
+    assert shown.count() == 0
+    page.click("button[aria-label='Keyboard help']")
+    assert shown.count() == 1
+    page.focus("input[aria-label='Window width']")
+    page.keyboard.press("Escape")
+    assert shown.count() == 0
+    page.click("button[aria-label='Keyboard help']")
+    page.click("button:text-is('Raw data')")
+    page.wait_for_selector(".raw-panel")
+    assert shown.count() == 0
+
+
+def test_a_series_has_one_usual_window(viewer, tmp_path) -> None:
+    """Of PET, where the slices' uptakes differ: reset gives what opening gave, on every slice."""
+    ct, pet = write_pet_and_ct(tmp_path, "Usual window")
+    viewer.open("/")
+    viewer.add(*ct, *pet)
+    viewer.read_study("Usual window")
+    viewer.page.keyboard.press("Home")
+    viewer.show("Uptake")
+    assert viewer.text("window") == "SUV 0.0 – 10.0"
+    for key in ("Home", "End"):
+        viewer.page.keyboard.press(key)
+        viewer.settled()
+        viewer.page.select_option("select[name=preset]", "SUV 0 – 20")
+        assert viewer.text("window") == "SUV 0.0 – 20.0"
+        viewer.page.keyboard.press("r")
+        viewer.settled()
+        assert viewer.text("window") == "SUV 0.0 – 10.0"
+
+
+def test_texts_are_legible_on_white_as_on_black(reading) -> None:
+    """Every letter has a dark rim: what is bright on black and on white has dark pixels around it."""
+    page = reading.page
+    page.add_style_tag(content=".viewport-host { visibility: hidden } .viewport { background: var(--test) !important }")
+
+    def grey(name: str, ground: str) -> np.ndarray:
+        page.evaluate(f"document.documentElement.style.setProperty('--test', '{ground}')")
+        picture = Picture.open(io.BytesIO(page.locator(name).first.screenshot()))
+        return np.asarray(picture.convert("L"), float)
+
+    for name in ("[data-text=series]", "[data-text=slice]", "[data-text=window]", "[data-edge=left]"):
+        black, white = grey(name, "black"), grey(name, "white")
+        letter = black > 110
+        grown = np.pad(letter, 1)
+        near = np.any([np.roll(grown, (row, column), (0, 1)) for row in (-1, 0, 1) for column in (-1, 0, 1)], axis=0)
+        rim = near[1:-1, 1:-1] & ~letter
+        assert letter.sum() > 10, name
+        assert white[rim].mean() < 80, name

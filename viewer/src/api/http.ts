@@ -60,5 +60,8 @@ export function sendForm<T>(url: string, form: FormData, onProgress: (fraction: 
   });
 }
 
+/** Whether an error means that no server answered, or one in front of it that does not reach it. */
+export const isSilent = (error: unknown): boolean => error instanceof ServerError && [0, 502, 503, 504].includes(error.status);
+
 /** The message of anything that was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -2,5 +2,5 @@ export * from "./admin";
 export * from "./capture";
 export * from "./access";
 export * from "./client";
-export { messageOf, request, requestJson, ServerError } from "./http";
+export { isSilent, messageOf, request, requestJson, ServerError } from "./http";
 export * from "./types";

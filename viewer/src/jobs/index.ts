@@ -1,3 +1,3 @@
 export { DropZone } from "./drop_zone";
-export { JobList, JobRow } from "./job_list";
+export { JobList, JobRow, SilentServer } from "./job_list";
 export { follow, jobs, onJobEnd, refreshJobs } from "./store";

@@ -1,7 +1,7 @@
 import { isActive, type Job } from "../api";
 import { Button, Message, ProgressBar } from "../ui";
 import "./jobs.css";
-import { cancel, current, dismiss, dismissSending, finished, jobs, jobsError, sendings, type Sending } from "./store";
+import { cancel, current, dismiss, dismissSending, finished, jobs, jobsError, sendings, silent, type Sending } from "./store";
 import { summaryOf } from "./summary";
 
 const STATES: Readonly<Record<Job["state"], string>> = {
@@ -39,12 +39,16 @@ export function JobRow({ job }: { job: Job }) {
   );
 }
 
+/** Says that the server does not answer, until it does. */
+export const SilentServer = () => (silent.value ? <Message kind="error">The server does not answer; trying again</Message> : null);
+
 /** Uploads and jobs, the newest first; those that ended are folded away. Nothing where there are none. */
 export function JobList() {
-  if (jobs.value.length === 0 && sendings.value.length === 0 && !jobsError.value) return null;
+  if (jobs.value.length === 0 && sendings.value.length === 0 && !jobsError.value && !silent.value) return null;
   return (
     <section class="jobs" aria-label="Jobs">
       <h2>Jobs</h2>
+      <SilentServer />
       {jobsError.value && <Message kind="error">{jobsError.value}</Message>}
       {sendings.value.length + current.value.length > 0 && (
         <ul class="job-rows" tabIndex={0} aria-label="Jobs at work">

@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import { cancelJob, followJob, isActive, listJobs, messageOf, upload, type Job } from "../api";
+import { cancelJob, followJob, isActive, isSilent, listJobs, messageOf, upload, type Job } from "../api";
 
 /** Files on their way to the server. */
 export interface Sending {
@@ -14,6 +14,8 @@ export const jobs = signal<readonly Job[]>([]);
 export const sendings = signal<readonly Sending[]>([]);
 /** Why the list of jobs cannot be shown; empty where it can. */
 export const jobsError = signal("");
+/** Whether the server did not answer when it was last asked. */
+export const silent = signal(false);
 
 /** Jobs that ended while this page was open. */
 const endedHere = signal<ReadonlySet<string>>(new Set());
@@ -67,18 +69,25 @@ export async function refreshJobs(): Promise<void> {
     const before = jobs.value.filter(isActive);
     jobs.value = [...found].sort((a, b) => b.created.localeCompare(a.created));
     jobsError.value = "";
+    silent.value = false;
     found.filter(isActive).forEach(follow);
     for (const known of before) {
       const now = found.find((job) => job.id === known.id);
       if (now && !isActive(now)) announceEnd(now, known);
     }
   } catch (error) {
-    jobsError.value = messageOf(error);
-    if (jobs.value.some(isActive)) tryAgain();
+    silent.value = isSilent(error);
+    jobsError.value = silent.value ? "" : messageOf(error);
+    if (silent.value || jobs.value.some(isActive)) tryAgain();
   }
 }
 
-const tryAgain = (): unknown => setTimeout(() => void refreshJobs(), 2000);
+let next: ReturnType<typeof setTimeout> | undefined;
+
+function tryAgain(): void {
+  clearTimeout(next);
+  next = setTimeout(() => void refreshJobs(), 2000);
+}
 
 export async function cancel(job: Job): Promise<void> {
   try {

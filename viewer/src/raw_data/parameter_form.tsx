@@ -1,17 +1,23 @@
+import { useSignal } from "@preact/signals";
 import type { Parameter, ParameterValue } from "../api";
 import { Select } from "../ui";
+import { problemOf, titleOf, unitOf } from "./range";
 
 export type Values = Readonly<Record<string, ParameterValue>>;
+/** Numbers as they were typed, usable or not. */
+export type Typed = Readonly<Record<string, string>>;
 
 interface ParameterFormProps {
   readonly parameters: readonly Parameter[];
   readonly values: Values;
+  readonly typed: Typed;
   readonly disabled: boolean;
   readonly onChange: (name: string, value: ParameterValue) => void;
+  readonly onType: (parameter: Parameter, text: string) => void;
 }
 
 /** Controls for a method's parameters, made from their descriptions. */
-export function ParameterForm({ parameters, values, disabled, onChange }: ParameterFormProps) {
+export function ParameterForm({ parameters, values, typed, disabled, onChange, onType }: ParameterFormProps) {
   if (parameters.length === 0) return <p class="soft">This method has no parameters.</p>;
   return (
     <div class="parameters">
@@ -20,30 +26,26 @@ export function ParameterForm({ parameters, values, disabled, onChange }: Parame
           key={parameter.name}
           parameter={parameter}
           value={values[parameter.name] ?? null}
+          typed={typed[parameter.name]}
           disabled={disabled}
           onChange={(value) => onChange(parameter.name, value)}
+          onType={(text) => onType(parameter, text)}
         />
       ))}
     </div>
   );
 }
 
-/** "max_iterations" as "Max iterations". */
-const titleOf = (name: string): string => {
-  const words = name.replaceAll("_", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
-};
-
-const unitOf = ({ unit }: Parameter): string => (unit === "1" ? "" : unit);
-
 interface ControlProps {
   readonly parameter: Parameter;
   readonly value: ParameterValue;
+  readonly typed: string | undefined;
   readonly disabled: boolean;
   readonly onChange: (value: ParameterValue) => void;
+  readonly onType: (text: string) => void;
 }
 
-function ParameterControl({ parameter, value, disabled, onChange }: ControlProps) {
+function ParameterControl({ parameter, value, typed, disabled, onChange, onType }: ControlProps) {
   const title = titleOf(parameter.name);
   const set = value !== null;
   if (parameter.kind === "boolean" && !parameter.optional) {
@@ -83,7 +85,11 @@ function ParameterControl({ parameter, value, disabled, onChange }: ControlProps
           </label>
         )}
       </span>
-      {set ? <ValueControl parameter={parameter} value={value} disabled={disabled} onChange={onChange} /> : <span class="soft">automatic</span>}
+      {set ? (
+        <ValueControl parameter={parameter} value={value} typed={typed} disabled={disabled} onChange={onChange} onType={onType} />
+      ) : (
+        <span class="soft">automatic</span>
+      )}
       <p class="hint">{parameter.description}</p>
     </div>
   );
@@ -97,7 +103,7 @@ export function startingValue(parameter: Parameter): ParameterValue {
   return parameter.minimum ?? (parameter.maximum !== null ? Math.min(0, parameter.maximum) : 0);
 }
 
-function ValueControl({ parameter, value, disabled, onChange }: ControlProps) {
+function ValueControl({ parameter, value, typed, disabled, onChange, onType }: ControlProps) {
   const id = `parameter-${parameter.name}`;
   if (parameter.kind === "boolean" || parameter.choices.length > 0) {
     const options = parameter.kind === "boolean" ? ["true", "false"] : parameter.choices;
@@ -117,19 +123,24 @@ function ValueControl({ parameter, value, disabled, onChange }: ControlProps) {
       <input class="input" id={id} name={parameter.name} value={String(value)} disabled={disabled} onChange={(event) => onChange(event.currentTarget.value)} />
     );
   }
-  return <NumberControl id={id} parameter={parameter} value={Number(value)} disabled={disabled} onChange={onChange} />;
+  const numbers = { id, parameter, value: Number(value), typed, disabled, onChange, onType };
+  return <NumberControl {...numbers} />;
 }
 
 interface NumberControlProps {
   readonly id: string;
   readonly parameter: Parameter;
   readonly value: number;
+  readonly typed: string | undefined;
   readonly disabled: boolean;
   readonly onChange: (value: number) => void;
+  readonly onType: (text: string) => void;
 }
 
-/** A number field, with a slider where both ends are known. */
-function NumberControl({ id, parameter, value, disabled, onChange }: NumberControlProps) {
+/** A number field, with a slider where both ends are known. Once left, it says under it what it cannot take. */
+function NumberControl({ id, parameter, value, typed, disabled, onChange, onType }: NumberControlProps) {
+  const left = useSignal(false);
+  const problem = typed !== undefined && left.value ? problemOf(parameter, typed) : "";
   const { minimum, maximum, kind } = parameter;
   const step = kind === "integer" ? Math.max(1, Math.round(parameter.step ?? 1)) : (parameter.step ?? undefined);
   const limits = {
@@ -138,33 +149,44 @@ function NumberControl({ id, parameter, value, disabled, onChange }: NumberContr
   };
   const ranged = minimum !== null && maximum !== null;
   return (
-    <span class="number-control">
-      {ranged && (
+    <>
+      <span class="number-control">
+        {ranged && (
+          <input
+            type="range"
+            {...limits}
+            step={step ?? (maximum - minimum) / 100}
+            value={value}
+            disabled={disabled}
+            aria-label={`${titleOf(parameter.name)}, slider`}
+            onInput={(event) => onChange(Number(event.currentTarget.value))}
+          />
+        )}
         <input
-          type="range"
+          class="input"
+          type="number"
+          id={id}
+          name={parameter.name}
           {...limits}
-          step={step ?? (maximum - minimum) / 100}
-          value={value}
+          step={kind === "integer" ? 1 : "any"}
+          value={typed ?? String(value)}
           disabled={disabled}
-          aria-label={`${titleOf(parameter.name)}, slider`}
-          onInput={(event) => onChange(Number(event.currentTarget.value))}
+          aria-invalid={problem ? true : undefined}
+          aria-describedby={problem ? `${id}-problem` : undefined}
+          onInput={(event) => {
+            const text = event.currentTarget.value;
+            if (!problemOf(parameter, text)) left.value = false;
+            onType(text);
+          }}
+          onChange={() => (left.value = true)}
+          onBlur={() => (left.value = true)}
         />
+      </span>
+      {problem && (
+        <p class="problem" id={`${id}-problem`} role="alert">
+          {problem}
+        </p>
       )}
-      <input
-        class="input"
-        type="number"
-        id={id}
-        name={parameter.name}
-        {...limits}
-        step={kind === "integer" ? 1 : "any"}
-        value={value}
-        disabled={disabled}
-        onChange={(event) => {
-          const typed = event.currentTarget.valueAsNumber;
-          if (event.currentTarget.checkValidity() && Number.isFinite(typed)) onChange(typed);
-          else event.currentTarget.reportValidity();
-        }}
-      />
-    </span>
+    </>
   );
 }

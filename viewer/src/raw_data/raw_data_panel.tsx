@@ -9,11 +9,14 @@ import {
   type Acquisition,
   type Job,
   type Method,
+  type Parameter,
+  type ParameterValue,
   type SeriesOrigin,
 } from "../api";
 import { follow, JobRow, jobs } from "../jobs";
 import { Button, Message, ProgressBar, Select } from "../ui";
-import { ParameterForm, type Values } from "./parameter_form";
+import { ParameterForm, type Typed, type Values } from "./parameter_form";
+import { problemOf } from "./range";
 import "./raw_data.css";
 
 interface RawDataPanelProps {
@@ -30,6 +33,7 @@ class PanelState {
   readonly error = signal("");
   readonly method = signal("");
   readonly values = signal<Values>({});
+  readonly typed = signal<Typed>({});
   readonly jobId = signal<string | undefined>(undefined);
 
   constructor(readonly seriesUid: string) {}
@@ -61,12 +65,34 @@ class PanelState {
 
   choose(acquisition: Acquisition, name: string): void {
     this.method.value = name;
+    this.typed.value = {};
     const method = acquisition.methods.find((candidate) => candidate.name === name);
     this.values.value = Object.fromEntries((method?.parameters ?? []).map((parameter) => [parameter.name, parameter.default]));
   }
 
+  set(name: string, value: ParameterValue): void {
+    this.values.value = { ...this.values.value, [name]: value };
+    this.typed.value = Object.fromEntries(Object.entries(this.typed.value).filter(([other]) => other !== name));
+  }
+
+  /** Keeps a number as it was typed, and takes it where it can be used. */
+  type(parameter: Parameter, text: string): void {
+    if (!problemOf(parameter, text)) this.values.value = { ...this.values.value, [parameter.name]: Number(text) };
+    this.typed.value = { ...this.typed.value, [parameter.name]: text };
+  }
+
+  /** Starts the job; where a number cannot be used, its field says so, and nothing starts. */
   async reconstruct(acquisition: Acquisition): Promise<void> {
     this.error.value = "";
+    const method = acquisition.methods.find((candidate) => candidate.name === this.method.value);
+    const refused = method?.parameters.find((parameter) => {
+      const text = this.typed.value[parameter.name];
+      return text !== undefined && problemOf(parameter, text) !== "";
+    });
+    if (refused) {
+      document.getElementById(`parameter-${refused.name}`)?.focus();
+      return;
+    }
     try {
       const job = await startReconstruction(acquisition.id, this.method.value, this.values.value);
       this.jobId.value = job.id;
@@ -165,10 +191,13 @@ function Reconstruction({ state, acquisition, onReconstructed }: ReconstructionP
       />
       {method && <MethodSource method={method} />}
       <ParameterForm
+        key={state.method.value}
         parameters={method?.parameters ?? []}
         values={state.values.value}
+        typed={state.typed.value}
         disabled={working}
-        onChange={(name, value) => (state.values.value = { ...state.values.value, [name]: value })}
+        onChange={(name, value) => state.set(name, value)}
+        onType={(parameter, text) => state.type(parameter, text)}
       />
       <div class="reconstruction-actions">
         {job && (

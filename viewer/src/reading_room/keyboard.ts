@@ -14,6 +14,7 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["R", "reset"],
   ["1 … 9", "window preset"],
   ["F1 F2 F3", "one picture, three planes, side by side"],
+  ["? Esc", "open and close this help"],
 ];
 
 const LAYOUT_KEYS: Readonly<Record<string, Layout>> = { F1: "single", F2: "mpr", F3: "compare" };
@@ -37,6 +38,7 @@ export function pressed(room: Room, key: string): boolean {
   else if (key === "+" || key === "=" || key === "-") zoomBy(room, key === "-" ? 1 / 1.25 : 1.25);
   else if (key.toLowerCase() === "i" && stack) brightnessOf(stack).inverted.value = !brightnessOf(stack).inverted.value;
   else if (key.toLowerCase() === "r") room.reset();
+  else if (key === "?") room.helpShown.value = !room.helpShown.value;
   else return false;
   return true;
 }

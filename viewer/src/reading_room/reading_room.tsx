@@ -25,11 +25,13 @@ export function ReadingRoom({ studyUid }: { studyUid: string }) {
   }, [room]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") room.helpShown.value = false;
       if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
       if (pressed(room, event.key)) event.preventDefault();
     };
-    addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
+    // Before the controls: number fields keep their keys to themselves, and Escape is for the help from there too.
+    addEventListener("keydown", onKey, true);
+    return () => removeEventListener("keydown", onKey, true);
   }, [room]);
   const study = room.study.value;
   useEffect(() => {
@@ -46,10 +48,14 @@ export function ReadingRoom({ studyUid }: { studyUid: string }) {
       </div>
     );
   }
+  const toggleRaw = (): void => {
+    rawShown.value = !rawShown.value;
+    room.helpShown.value = false;
+  };
   const seriesUid = room.active.value.stack.value?.seriesUid;
   return (
     <div class="room">
-      <Toolbar room={room} rawShown={rawShown.value} onRaw={() => (rawShown.value = !rawShown.value)} />
+      <Toolbar room={room} rawShown={rawShown.value} onRaw={toggleRaw} />
       <SeriesStrip room={room} />
       <main class={`viewports viewports-${room.layout.value}`}>
         {!study && <ProgressBar fraction={undefined} label="Loading the study" />}
@@ -66,7 +72,7 @@ export function ReadingRoom({ studyUid }: { studyUid: string }) {
                 setCamera: (camera) => room.setCamera(cell, camera),
                 setWindow: (window) => room.setWindow(cell, window),
               }}
-              onActivate={() => (room.activeId.value = cell.id)}
+              onActivate={() => cell.stack.value && (room.activeId.value = cell.id)}
             />
           ))}
       </main>

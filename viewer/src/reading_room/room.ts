@@ -15,6 +15,7 @@ export class Room {
   readonly error = signal("");
   readonly layout = signal<Layout>("single");
   readonly activeId = signal("single");
+  readonly helpShown = signal(false);
 
   /** What one viewport or the three planes show, and what is beside it. */
   readonly base = signal<Stack | undefined>(undefined);
@@ -91,12 +92,13 @@ export class Room {
     this.series.value = [...all.filter((series) => hasPictures(series.summary)), ...all.filter((series) => !hasPictures(series.summary))];
   }
 
-  /** Shows a series (one of its stacks) in the active viewport. */
+  /** Shows a series (one of its stacks) in the active viewport; side by side an empty half takes it, and becomes active. */
   async show(series: RoomSeries, part = 0): Promise<void> {
     try {
       const stack = (await series.load())[part]!;
       batch(() => {
         bringCursorTo(stack);
+        if (this.layout.value === "compare" && this.base.value && !this.second.value) this.activeId.value = "right";
         const target = this.active.value.id === "right" ? this.second : this.base;
         target.value = stack;
         for (const cell of Object.values(this.layouts).flat()) if (cell.stack === target) cell.camera.value = undefined;
@@ -113,7 +115,6 @@ export class Room {
       this.activeId.value = this.cells.value[0]!.id;
       const usual: Tool = layout === "mpr" ? "locate" : "window";
       if (["locate", "window"].includes(activeTool.value)) activeTool.value = usual;
-      if (layout === "compare" && !this.second.value) this.activeId.value = "right";
     });
   }
 
@@ -139,7 +140,7 @@ export class Room {
     batch(() => {
       for (const cell of this.cells.value) cell.camera.value = undefined;
       const stack = this.active.value.stack.value;
-      if (stack) resetBrightness(stack, this.active.value.plane === "acquired" ? this.active.value.sliceIndex.value : stack.frames.length >> 1);
+      if (stack) resetBrightness(stack);
     });
   }
 

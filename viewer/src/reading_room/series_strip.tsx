@@ -3,7 +3,7 @@ import { LongNames, Tag } from "../ui";
 import type { Room } from "./room";
 import { hasPictures, type RoomSeries } from "./room_series";
 
-/** All series of the study with small pictures; a click shows one in the active viewport. */
+/** All series of the study with small pictures; a click shows one in the active viewport, or the empty one. */
 export function SeriesStrip({ room }: { room: Room }) {
   const shown = room.cells.value.map((cell) => cell.stack.value?.seriesUid);
   return (

@@ -1,5 +1,5 @@
-import { useSignal } from "@preact/signals";
 import { FusionControls } from "../fusion";
+import { SilentServer } from "../jobs";
 import { Button, NotForDiagnosis } from "../ui";
 import { linked } from "../viewing";
 import { activeTool, TOOLS } from "../viewport";
@@ -35,7 +35,7 @@ export function Toolbar({ room, rawShown, onRaw }: ToolbarProps) {
         <Button small pressed={rawShown} onClick={onRaw} title="The signal that this series was reconstructed from">
           Raw data
         </Button>
-        <Help />
+        <Help room={room} />
       </div>
       <div class="toolbar-row">
         <div class="tool-group" role="group" aria-label="Layout">
@@ -79,6 +79,7 @@ export function Toolbar({ room, rawShown, onRaw }: ToolbarProps) {
         {stack && <WindowControls stack={stack} compared={room.compared.value} />}
         {stack && <FusionControls base={stack} candidates={candidates(room)} />}
       </div>
+      <SilentServer />
     </header>
   );
 }
@@ -88,8 +89,8 @@ const candidates = (room: Room) =>
     series.stacks.value.map((stack) => [stack, stack.part ? `${series.title} (${stack.part})` : series.title] as const),
   );
 
-function Help() {
-  const open = useSignal(false);
+function Help({ room }: { room: Room }) {
+  const open = room.helpShown;
   return (
     <div class="help">
       <Button small quiet pressed={open.value} label="Keyboard help" onClick={() => (open.value = !open.value)}>

@@ -10,15 +10,23 @@ export interface Brightness {
   readonly inverted: Signal<boolean>;
 }
 
-const known = new Map<string, Brightness & { readonly stack: Stack }>();
+interface Known extends Brightness {
+  /** What reset goes back to: one for all slices. Undefined until the first picture is here. */
+  usual: Window | undefined;
+}
+
+const known = new Map<string, Known>();
 
 /** The brightness of a stack; all viewports that show the stack share it. */
-export function brightnessOf(stack: Stack): Brightness {
+export const brightnessOf = (stack: Stack): Brightness => knownOf(stack);
+
+function knownOf(stack: Stack): Known {
   const found = known.get(stack.key);
   if (found) return found;
   // Positron pictures are read dark on white, and films that say so (MONOCHROME1) as they say.
   const inverted = stack.modality === "PT" || stack.frames[0]!.pixels.inverted;
-  const made = { stack, window: signal(headerWindow(stack)), inverted: signal(inverted) };
+  const usual = headerWindow(stack);
+  const made = { usual, window: signal(usual), inverted: signal(inverted) };
   known.set(stack.key, made);
   return made;
 }
@@ -32,12 +40,14 @@ function headerWindow(stack: Stack): Window | undefined {
   return unit === "HU" ? { lower: -160, upper: 240 } : undefined;
 }
 
-/** Chooses a window from the values of a loaded frame, where none is set yet. */
+/** Chooses the usual window from the values of a loaded frame, where none is known; shows it where none is set. */
 export function chooseWindow(stack: Stack, frame: number): void {
-  const { window } = brightnessOf(stack);
-  if (window.value) return;
-  const values = pixelsOf(stack).frame(frame);
-  window.value = stack.scale.unit.startsWith("SUV") ? uptakeWindow(values) : percentileWindow(values);
+  const brightness = knownOf(stack);
+  if (!brightness.usual) {
+    const values = pixelsOf(stack).frame(frame);
+    brightness.usual = stack.scale.unit.startsWith("SUV") ? uptakeWindow(values) : percentileWindow(values);
+  }
+  brightness.window.value ??= brightness.usual;
 }
 
 /** Sets a stack's window; linked stacks of the same kind of values (compared ones) get it too. */
@@ -52,10 +62,9 @@ export function setWindow(stack: Stack, window: Window, compared: readonly Stack
 /** Whether two stacks' numbers mean the same. */
 export const sameKind = (a: Stack, b: Stack): boolean => a.modality === b.modality && a.scale.unit === b.scale.unit;
 
-/** Back to the window and polarity that the stack was opened with. */
-export function resetBrightness(stack: Stack, frame: number): void {
-  const { window, inverted } = brightnessOf(stack);
-  window.value = headerWindow(stack);
+/** Back to the usual window and polarity; where the window is not known yet, drawing chooses it. */
+export function resetBrightness(stack: Stack): void {
+  const { usual, window, inverted } = knownOf(stack);
+  window.value = usual;
   inverted.value = stack.modality === "PT" || stack.frames[0]!.pixels.inverted;
-  chooseWindow(stack, frame);
 }
