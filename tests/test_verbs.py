@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import pytest
+from tests.bad_input.cases import kspace
 from tests.dicom.conftest import make_image
 
 from pellucid import container, modality, verbs
@@ -140,6 +141,24 @@ def test_broken_file_of_a_known_format_is_refused_in_a_folder_too(folder):
     (folder / "a" / "two.wsp").write_text("WHISPER 1 boo")
     with pytest.raises(InvalidInputError, match=r"two\.wsp: samples: holds no number"):
         verbs.read_all(folder)
+
+
+def test_a_description_names_broken_files_beside_the_others(folder):
+    (folder / "a" / "two.wsp").write_text("WHISPER 1 boo")
+    found = verbs.describe(folder)
+    assert len(found["found"]) == 3
+    (passed_over,) = found["passed_over"]
+    assert passed_over.startswith(f"{folder / 'a' / 'two.wsp'}: samples: holds no number")
+    with pytest.raises(InvalidInputError, match="holds no number"):
+        verbs.describe(folder / "a" / "two.wsp")
+
+
+def test_the_one_of_a_kind_is_read_beside_others(folder):
+    with pytest.raises(InvalidInputError, match="holds 3 signals and images, expected one"):
+        verbs.read(folder)
+    assert verbs.read(folder, Acquisition).samples.tolist() == [1, 2, 3]
+    with pytest.raises(InvalidInputError, match="holds 3 signals and images, expected one"):
+        verbs.read(folder, Image)
 
 
 def test_what_cannot_be_handled_is_passed_over_beside_other_things(folder):
@@ -306,3 +325,15 @@ def test_an_unforeseen_failure_of_a_reader_is_one_line_that_names_the_file(tmp_p
     reason = "cannot be read as Surprise: it does not hold what that format has (ZeroDivisionError)"
     assert str(refused.value) == f"{tmp_path / 'x.dat'}: {reason}"
     assert isinstance(refused.value.__cause__, ZeroDivisionError)
+
+
+def test_what_is_there_is_listed_and_printed_in_one_line():
+    import pellucid
+
+    assert set(dir(pellucid)) == set(pellucid.__all__)
+    with pytest.raises(AttributeError, match=r"no attribute 'load'; it has Acquisition, .*read"):
+        _ = pellucid.load
+    assert repr(make_image("ct_hu", (5, 4, 3))).startswith("<Image CT")
+    assert "5 x 4 x 3 of" in repr(make_image("ct_hu", (5, 4, 3)))
+    assert "\n" not in repr(kspace())
+    assert "receive coils 2; " in repr(kspace())

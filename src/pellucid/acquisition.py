@@ -50,6 +50,11 @@ class Acquisition(ABC):
     def __post_init__(self) -> None:
         self.validate()
 
+    def __repr__(self) -> str:
+        named = f" {self.description!r}" if self.description else ""
+        summary = "; ".join(f"{label.lower()} {value}" for label, value in summary_of(self).items())
+        return f"<{type(self).__name__} {self.modality}{named}: {summary}>"
+
     @property
     def position_assumed(self) -> bool:
         """Whether the position in the patient is assumed, not known; images made from the signal say the same."""

@@ -89,6 +89,12 @@ class Image:
                     field="channels",
                 )
 
+    def __repr__(self) -> str:
+        spacing = " x ".join(f"{size:.4g}" for size in self.spacing_mm)
+        axes = " x ".join(map(str, self.array.shape))
+        named = f" {self.description!r}" if self.description else ""
+        return f"<Image {self.modality}{named}: {axes} of {spacing} mm, {self.quantity.meaning} [{self.quantity.unit}]>"
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Slices, rows, columns."""

@@ -38,7 +38,7 @@ class _Found:
     """What a path holds: things with the file or folder they came from, and what was passed over, with the reason."""
 
     things: list[tuple[str, Thing]] = field(default_factory=list)
-    passed_over: list[UnsupportedError] = field(default_factory=list)
+    passed_over: list[InvalidInputError] = field(default_factory=list)
 
     def add(self, file: Path, things: list[Thing]) -> None:
         """Add what a file holds, less what its other half (header or data, of the same name) gave already."""
@@ -47,20 +47,22 @@ class _Found:
         self.things += [(str(file), thing) for thing in new]
 
 
-def read(path: str | Path) -> Thing:
-    """The one signal or image in a file or folder.
+def read(path: str | Path, kind: type | None = None) -> Thing:
+    """The one signal or image in a file or folder; the one of `kind` where there is exactly one of it.
 
     Formats: DICOM, NIfTI, `.pellucid.h5` and every modality's raw formats. Raises `InvalidInputError` where there is
     none (listing what was tried), more than one (listing what was found), or the file is broken.
     """
     things = read_all(path)
-    if len(things) > 1:
-        listed = "; ".join(_title(thing) for thing in things[:8]) + ("; …" if len(things) > 8 else "")
-        raise InvalidInputError(
-            f"holds {len(things)} signals and images, expected one: {listed}. Name one of its files, or use read_all",
-            file=path,
-        )
-    return things[0]
+    wanted = [thing for thing in things if isinstance(thing, kind or object)]
+    if len(things) == 1 or len(wanted) == 1:
+        return (wanted or things)[0]
+    listed = "; ".join(_title(thing) for thing in things[:8]) + ("; …" if len(things) > 8 else "")
+    raise InvalidInputError(
+        f"holds {len(things)} signals and images, expected one: {listed}. "
+        "Name one of its files; in Python, read_all gives all",
+        file=path,
+    )
 
 
 def read_all(path: str | Path) -> list[Thing]:
@@ -149,8 +151,11 @@ def require_place(kind: type, target: str | Path) -> None:
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """What a file or folder holds and what can be done with it, as plain data; raises as `read_all` does."""
-    found = _find(Path(path))
+    """What a file or folder holds and what can be done with it, as plain data.
+
+    Broken files beside others in a folder are named in `passed_over`; raises as `read_all` where there is no other.
+    """
+    found = _find(Path(path), passing_over_broken=True)
     result: dict[str, Any] = {"path": str(path), "found": [_describe(thing, source) for source, thing in found.things]}
     if found.passed_over:
         result["passed_over"] = [str(error) for error in found.passed_over]
@@ -178,20 +183,27 @@ def _protocol(protocol: str, name: str | None) -> tuple[Modality, Any]:
     return owner, owner.protocol(wanted).settings
 
 
-def _find(path: Path) -> _Found:
+def _find(path: Path, *, passing_over_broken: bool = False) -> _Found:
     if not path.exists():
         raise InvalidInputError("does not exist", file=path)
     if not (path.is_file() or path.is_dir()):
         raise InvalidInputError("is a pipe, socket or device; expected a file or folder", file=path)
     found = _Found()
+    passed = InvalidInputError if passing_over_broken and path.is_dir() else ()
     dicom: list[Path] = []
     for file in _files(path):
-        with _opened(file) as stream:
-            head = stream.read(HEAD_BYTES)
-        if not _read_raw(file, head, found) and _is_dicom(head, file.name):
-            dicom.append(file)
-    if dicom:
-        _read_dicom(path, dicom, found)
+        try:
+            with _opened(file) as stream:
+                head = stream.read(HEAD_BYTES)
+            if not _read_raw(file, head, found) and _is_dicom(head, file.name):
+                dicom.append(file)
+        except passed as error:
+            found.passed_over.append(error)
+    try:
+        if dicom:
+            _read_dicom(path, dicom, found)
+    except passed as error:
+        found.passed_over.append(error)
     if not found.things:
         raise _nothing(path, found.passed_over)
     return found
@@ -298,7 +310,7 @@ def _read_dicom(path: Path, files: list[Path], found: _Found) -> None:
     found.passed_over += refused
 
 
-def _nothing(path: Path, passed_over: list[UnsupportedError]) -> InvalidInputError:
+def _nothing(path: Path, passed_over: list[InvalidInputError]) -> InvalidInputError:
     """Why nothing was found: the first refusal, else the formats tried."""
     if passed_over:
         return passed_over[0]

@@ -226,6 +226,13 @@ def _(folder):
     return folder
 
 
+@case(DICOM, "two far slices", "SpacingBetweenSlices: is 2 mm, but the slices are 8 mm apart: 3 missing between")
+def _(folder):
+    for path in write_series(make_image("ct_hu", (5, 4, 4)), folder)[1:4]:
+        path.unlink()
+    return folder
+
+
 @case(DICOM, "uneven slices", "slices are unevenly spaced")
 def _(folder):
     path = write_series(make_image("ct_hu", (5, 4, 4)), folder)[2]

@@ -26,7 +26,7 @@ user_app = typer.Typer(name="user", help="Accounts of people who log in.", no_ar
 project_app = typer.Typer(name="project", help="Projects that studies belong to, and rules.", no_args_is_help=True)
 audit_app = typer.Typer(name="audit", help="The audit trail (DICOM PS3.15 A.5).", no_args_is_help=True)
 
-DataFolder = Annotated[Path | None, Option("--data", help="The folder that holds the archive [pellucid-data].")]
+DataFolder = Annotated[Path | None, Option("--data", help="The folder that holds the archive (pellucid-data).")]
 Name = Annotated[str, Argument(help="The name to log in by.", show_default=False)]
 Roles = Annotated[
     list[str] | None,

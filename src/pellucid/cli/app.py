@@ -55,7 +55,7 @@ ConvertedOutput = Annotated[
 Settings = Annotated[
     list[str] | None, Option("--set", help="A parameter as name=value; may be repeated.", metavar="NAME=VALUE")
 ]
-DataFolder = Annotated[Path | None, Option("--data", help="The folder that holds the archive [pellucid-data].")]
+DataFolder = Annotated[Path | None, Option("--data", help="The folder that holds the archive (pellucid-data).")]
 Host = Annotated[str | None, Option(help="The address to listen on [127.0.0.1].")]
 Port = Annotated[int | None, Option(help="The port to listen on [8470]; 0: any free one.", min=0, max=65535)]
 
@@ -100,7 +100,7 @@ def reconstruct(
 
     parameters = _pairs(settings)
     verbs.require_place(Image, output)
-    raw = verbs.read(file)
+    raw = verbs.read(file, Acquisition)
     if not isinstance(raw, Acquisition):
         raise InvalidInputError(
             "holds an image; expected a raw signal. `pellucid convert` writes images in other formats", file=file
@@ -250,7 +250,9 @@ def _say_saved(paths: list[Path]) -> None:
     if len(paths) == 1:
         typer.echo(f"wrote {paths[0]}")
     else:
-        typer.echo(f"wrote {len(paths)} files to {paths[0].parent}")
+        number = paths[0].name.partition("-")[0]
+        beside = f" as series {int(number)}, beside what was there" if number.isdigit() and int(number) > 1 else ""
+        typer.echo(f"wrote {len(paths)} files to {paths[0].parent}{beside}")
 
 
 def _failed(message: str, code: int) -> int:

@@ -10,7 +10,7 @@ from typer import Option
 
 _GRACE_SECONDS = 10.0
 archive_app = typer.Typer(help="Work on the archive itself.", no_args_is_help=True)
-Data = Annotated[Path | None, Option("--data", help="The folder that holds the archive [pellucid-data].")]
+Data = Annotated[Path | None, Option("--data", help="The folder that holds the archive (pellucid-data).")]
 
 
 def register(app: typer.Typer) -> None:

@@ -16,7 +16,7 @@ from pellucid.errors import InvalidInputError
 if TYPE_CHECKING:
     from pellucid.archive import Archive
 
-Data = Annotated[Path | None, Option("--data", help="The folder that holds the archive [pellucid-data].")]
+Data = Annotated[Path | None, Option("--data", help="The folder that holds the archive (pellucid-data).")]
 AsJson = Annotated[bool, Option("--json", help="Print DICOM JSON.")]
 
 

@@ -136,7 +136,29 @@ def _stack(frames: list[Frame]) -> Stack:
         affine = affine_of(planes)
     except InvalidInputError as error:
         raise InvalidInputError(str(error), file=first.file) from error
+    if len(places) > 1:
+        _require_neighbours(first, abs(float(affine[:3, 0] @ normal_of(first.orientation))))
     return Stack(ordered, channels, affine)
+
+
+def _require_neighbours(first: Frame, distance_mm: float) -> None:
+    """Slices twice or more as far apart as they say of themselves are not all there.
+
+    Where the gap alone was written as the distance, against the standard, nothing is concluded.
+    """
+    try:
+        stated, thickness = (abs(float(first.get(name, 0))) for name in ("SpacingBetweenSlices", "SliceThickness"))
+    except (TypeError, ValueError):
+        return
+    share = distance_mm / stated if 0 < stated < np.inf else 0.0
+    is_gap = stated < 0.99 * thickness or abs(distance_mm - stated - thickness) < 0.01 * distance_mm
+    if round(share) >= 2 and abs(share - round(share)) < 0.01 * share and not is_gap:
+        raise InvalidInputError(
+            f"is {stated:.4g} mm, but the slices are {distance_mm:.4g} mm apart: {round(share) - 1} missing between "
+            "neighbours?",
+            file=first.file,
+            field="SpacingBetweenSlices",
+        )
 
 
 def _require_told_apart(frames: list[Frame], channels: tuple[Channel, ...]) -> None:

@@ -50,7 +50,7 @@ class Prescan:
         require_affine(self.affine, "prescan.affine")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class KSpace(Acquisition):
     """Samples of the Fourier transform of the transverse magnetisation, seen through each receive coil.
 
@@ -242,11 +242,15 @@ class KSpace(Acquisition):
             "Samples": f"{readouts} per readout, {lines} lines, "
             + (f"{partitions} partitions" if partitions > 1 else f"{slices} slices"),
             "Sampled": self._sampling_in_words(),
-            "Voxel": _size(self.voxel_mm),
+            "Voxel": _size(self.voxel_mm) + self._gap_in_words(),
             "Noise scan": "" if self.noise is None else f"{self.noise.shape[1]} samples",
             "Prescan": "" if self.prescan is None else f"array and body coil, {_size(self.prescan.voxel_mm)}",
         }
         return {label: value for label, value in known.items() if value}
+
+    def _gap_in_words(self) -> str:
+        thickness = self.slice_thickness_mm
+        return f", slices {thickness:.4g} mm thick" if thickness and abs(thickness - self.voxel_mm[0]) > 1e-3 else ""
 
     def _sampling_in_words(self) -> str:
         if self.sampled is None:

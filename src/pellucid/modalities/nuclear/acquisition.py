@@ -22,7 +22,7 @@ _MOST_ATTENUATION_PER_CM = 20.0
 _ARRAYS = ("prompts", "randoms", "scatter", "sensitivity")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Sinogram(Acquisition):
     """A PET frame as a sinogram `[view, radial, plane]`.
 

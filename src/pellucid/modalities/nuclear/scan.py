@@ -9,7 +9,7 @@ crystals' singles. The estimates of randoms and scatter that come with the count
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,8 @@ def scan(
     injection, start = _injection(settings, study)
     progress(0.0, "preparing the patient")
     activity = _activity(patient, settings, study, injection, start)
-    mu = patient.property("attenuation_coefficient", energy_kev=ANNIHILATION_KEV)
+    known = patient.property("attenuation_coefficient", energy_kev=ANNIHILATION_KEV)
+    mu = replace(known, description="Attenuation at 511 keV of the digital patient")
     generator = np.random.default_rng(seed)
     expected = _expectation(_Scene(activity, mu, centre), sampling, settings, injection, generator, progress)
     progress(0.9, "counting")

@@ -17,7 +17,7 @@ Signal = Literal["line_integrals", "counts"]
 _VIEW_AXIS, _COLUMN_AXIS, _ROW_AXIS = "view angle [degrees]", "detector column [mm]", "detector row [mm]"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Sinogram(Acquisition):
     """Measured views.
 
