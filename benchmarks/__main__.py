@@ -28,6 +28,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PEER_PYTHON = ROOT / ".bench" / "venv" / "bin" / "python"
 RESULTS = HERE / "results.json"
+SAME = ("processor", "cores", "python")
+"""What makes a machine the same one: ours and peers are measured in one run, whatever the kernel."""
+
 FAMILIES = ("xray", "mr", "nuclear", "archive", "archive_jpip", "start")
 WRITE = "--write"
 
@@ -39,7 +42,7 @@ def main() -> int:
     for family in FAMILIES:
         for task in import_module(f"benchmarks.tasks.{family}").tasks():
             if not words or any(word in f"{family}.{task.name}" for word in words):
-                results.append(run(family, task) | {"date": time.strftime("%Y-%m-%d")})
+                results.append(run(family, task) | measured())
                 print(line(results[-1]), flush=True)
     if not results:
         sys.exit(f"no task's name contains {' or '.join(words)}")
@@ -55,11 +58,18 @@ def written(file: Path, on: dict[str, Any]) -> list[dict[str, Any]]:
     if not file.exists():
         return []
     record = json.loads(file.read_text())
-    differing = [key for key, value in on.items() if key != "pellucid" and record["machine"].get(key) != value]
+    differing = [key for key in SAME if record["machine"].get(key) != on[key]]
     if differing:
         sys.exit(f"{file.name} is of another machine ({', '.join(differing)}); run all tasks, or do not write")
     rows: list[dict[str, Any]] = record["tasks"]
     return rows
+
+
+def measured() -> dict[str, Any]:
+    """When, of which state of the project, and under which kernel a row was measured."""
+    command = ["git", "describe", "--always", "--dirty"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return {"date": time.strftime("%Y-%m-%d"), "commit": found.stdout.strip(), "system": platform.release()}
 
 
 def merged(others: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -244,6 +254,11 @@ def page(record: dict[str, Any]) -> str:
             rows.append(f"| {result['title']} | {words(target)} | {value} | {met} |")
     notes = [f"- {result['title']}: {result['note']}" for result in record["tasks"] if result.get("note")]
     rows += ["", *notes] if notes else []
+    states: dict[str, list[str]] = {}
+    for result in record["tasks"]:
+        commit = f"commit {result['commit']}" if result.get("commit") else "commit not noted"
+        states.setdefault(f"{result['date']}, {commit}", []).append(result["title"])
+    rows += ["", *(f"- Measured {state}: {'; '.join(titles)}" for state, titles in states.items())]
     return "\n".join(rows) + "\n"
 
 

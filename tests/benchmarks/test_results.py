@@ -60,6 +60,7 @@ def test_one_row_written_keeps_the_others(results, monkeypatch, capsys):
     assert (after["made.a"], after["made.c"]) == (before["made.a"], before["made.c"])
     page = (results.parent / "docs" / "benchmarks.md").read_text()
     assert "2026-01-01 and 2026-02-02" in page
+    assert "- Measured 2026-01-01, commit not noted: Task a; Task c\n- Measured 2026-02-02, commit " in page
     for name in "abc":
         assert f"| Task {name} | Pellucid" in page
 
@@ -69,7 +70,7 @@ def test_a_note_is_written_under_the_tables(results, monkeypatch):
     monkeypatch.setattr(program, "import_module", lambda _: SimpleNamespace(tasks=lambda: [task("a"), noted]))
     run(monkeypatch)
     page = (results.parent / "docs" / "benchmarks.md").read_text()
-    assert page.endswith("\n\n- Task b: no peer is to be had\n")
+    assert "\n\n- Task b: no peer is to be had\n" in page
     assert rows(results)["made.b"]["note"] == "no peer is to be had"
 
 
@@ -84,7 +85,11 @@ def test_a_few_are_only_printed(results, monkeypatch, capsys):
 def test_rows_of_another_machine_are_not_mixed_in(results, monkeypatch):
     run(monkeypatch)
     before = results.read_bytes()
-    elsewhere = program.machine() | {"processor": "another", "pellucid": "0.0.0"}
+    updated = program.machine() | {"system": "newer"}
+    monkeypatch.setattr(program, "machine", lambda: updated)
+    run(monkeypatch, "made.c", "--write")
+    before = results.read_bytes()
+    elsewhere = updated | {"processor": "another", "pellucid": "0.0.0"}
     monkeypatch.setattr(program, "machine", lambda: elsewhere)
     with pytest.raises(SystemExit, match=r"of another machine \(processor\)"):
         run(monkeypatch, "made.c", "--write")
