@@ -132,7 +132,10 @@ def test_the_modality_recognises_it(tmp_path, real_data):
     assert readers(write(tmp_path)) == ["interfile"]
     assert readers(real_data("nuclear/stir/scatter_cylinder.hs")) == ["interfile"]
     assert readers(real_data("nuclear/stir/test_image_3.hv")) == []
-    assert readers(real_data("nuclear/stir/SPECT/SPECTUB/input.hs")) == []
+    spect = real_data("nuclear/stir/SPECT/SPECTUB/input.hs")
+    assert readers(spect) == ["interfile"]
+    with pytest.raises(UnsupportedError, match="type of data: is not PET; SPECT and planar data are not handled"):
+        read(spect)
 
 
 @pytest.mark.parametrize(

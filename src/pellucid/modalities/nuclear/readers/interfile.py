@@ -36,10 +36,10 @@ _MOST_NUMBERS = 2**31
 
 
 def sniff(head: bytes, name: str) -> bool:  # noqa: ARG001 (the content says it all)
-    """Whether this is an Interfile header of PET projection data."""
+    """Whether this is an Interfile header, and not of a PET image or of list mode."""
     text = " ".join(head.decode("latin-1").lower().split())
     no_sinogram = ("pet data type := image", "pet data type:=image", "petlink bin address")
-    return looks_like_interfile(head) and "pet" in text and not any(words in text for words in no_sinogram)
+    return looks_like_interfile(head) and not any(words in text for words in no_sinogram)
 
 
 def read(path: Path) -> list[Acquisition]:
