@@ -24,3 +24,13 @@ def block(scale: float = 1.0) -> Anatomy:
     labels[(x / 75) ** 2 + (y / 88) ** 2 <= 1] = like.label_of("white_matter")
     labels[(x - 30) ** 2 + (y - 36) ** 2 + ((z - 12) / 1.2) ** 2 <= 17**2] = like.label_of("grey_matter")
     return Anatomy(name="block", labels=labels, affine=affine, tissues=like.tissues, fiducials=(), study=like.study)
+
+
+def few_voxels(slices: int, spacing_mm: float, fluid: tuple[slice, slice, slice]) -> Anatomy:
+    """White matter with cerebrospinal fluid in some voxels, 20 rows of 18 columns 9 mm wide, off the origin."""
+    like = brain()
+    labels = np.zeros((slices, 20, 18), np.uint8)
+    labels[:, 2:-2, 3:-2] = like.label_of("white_matter")
+    labels[fluid] = like.label_of("csf")
+    affine = axial_affine(labels.shape, (spacing_mm, 9.0, 9.0), (8.0, -12.0, 20.0))
+    return Anatomy(name="block", labels=labels, affine=affine, tissues=like.tissues, fiducials=(), study=like.study)

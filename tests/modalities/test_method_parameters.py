@@ -9,10 +9,9 @@ from functools import cache
 
 import numpy as np
 import pytest
+from tests.patients import few_voxels
 
-from pellucid.anatomy import Anatomy, brain
 from pellucid.errors import InvalidInputError
-from pellucid.image import axial_affine
 from pellucid.modalities import mr, nuclear, xray
 from pellucid.modalities.nuclear.scanner import BIOGRAPH_MMR
 from pellucid.modality import all_modalities, modality, reconstruct
@@ -81,13 +80,7 @@ MORE_THAN_THERE_ARE = {"calibration_lines"}
 
 @cache
 def patient():
-    like = brain()
-    names = [tissue.name for tissue in like.tissues]
-    labels = np.zeros((8, 20, 18), np.uint8)
-    labels[:, 2:-2, 3:-2] = names.index("white_matter")
-    labels[1:6, 5:11, 6:11] = names.index("csf")
-    affine = axial_affine(labels.shape, (9.0, 9.0, 9.0), (8.0, -12.0, 20.0))
-    return Anatomy(name="block", labels=labels, affine=affine, tissues=like.tissues, fiducials=(), study=like.study)
+    return few_voxels(8, 9.0, np.s_[1:6, 5:11, 6:11])
 
 
 @cache

@@ -9,11 +9,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+from tests.patients import few_voxels
 
 from pellucid import verbs
-from pellucid.anatomy import Anatomy, brain
 from pellucid.errors import InvalidInputError
-from pellucid.image import axial_affine
 from pellucid.modalities import mr, nuclear, xray
 from pellucid.modality import all_modalities, modality
 from pellucid.parameters import changed, fields_of
@@ -62,13 +61,7 @@ ONE_CHOICE = {"nuclear": {"tracer", "scanner"}}
 
 @cache
 def patient():
-    like = brain()
-    names = [tissue.name for tissue in like.tissues]
-    labels = np.zeros((6, 20, 18), np.uint8)
-    labels[:, 2:-2, 3:-2] = names.index("white_matter")
-    labels[1:3, 5:8, 6:9] = names.index("csf")
-    affine = axial_affine(labels.shape, (6.0, 9.0, 9.0), (8.0, -12.0, 20.0))
-    return Anatomy(name="block", labels=labels, affine=affine, tissues=like.tissues, fiducials=(), study=like.study)
+    return few_voxels(6, 6.0, np.s_[1:3, 5:8, 6:9])
 
 
 def same(a, b):
