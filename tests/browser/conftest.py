@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A test that failed shows what was on its page and what the server was doing."""
+    report = yield
+    viewer = getattr(item, "funcargs", {}).get("viewer")
+    if report.when == "call" and report.failed and isinstance(viewer, Viewer):
+        report.sections.append(("the page's text", _told(lambda: viewer.page.inner_text("body", timeout=5000))))
+        report.sections.append(("the server's jobs", _told(lambda: _answer(f"{viewer.address}/api/jobs"))))
+    return report
+
+
+def _told(ask: Callable[[], str]) -> str:
+    try:
+        return ask()
+    except Exception as error:  # noqa: BLE001 (the test's own failure must be reported whatever else fails)
+        return f"nothing: {error}"
+
+
+def _answer(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return answer.read().decode()
 
 
 @pytest.fixture(scope="session")
