@@ -54,12 +54,12 @@ def cheap_passwords():
 
 @pytest.fixture(scope="session")
 def program():
-    """Call with the name of a program; skips by name where it is not installed."""
+    """Call with the names of a program, the best first; skips by name where none of them is installed."""
 
-    def find(name: str) -> str:
-        path = shutil.which(name)
+    def find(*names: str) -> str:
+        path = next(filter(None, map(shutil.which, names)), None)
         if path is None:
-            pytest.skip(f"program {name} is not installed")
+            pytest.skip(f"program {' or '.join(names)} is not installed")
         return path
 
     return find

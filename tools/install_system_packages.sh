@@ -1,7 +1,7 @@
 #!/bin/sh
 # Programs that some tests (or, named as arguments, benchmarks) drive. Installed where that is possible (Debian, as
 # root); elsewhere those tests are skipped by name.
-packages="${*:-chromium dcmtk dicom3tools libgdcm-tools libopenjp2-tools orthanc orthanc-dicomweb orthanc-gdcm postgresql}"
+packages="${*:-chromium-headless-shell dcmtk dicom3tools libgdcm-tools libopenjp2-tools orthanc orthanc-dicomweb orthanc-gdcm postgresql}"
 missing=""
 for package in $packages; do
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"

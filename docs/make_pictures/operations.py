@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from pellucid import anatomy
 
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 FOLDER = Path(__file__).parents[1] / "pictures"
 ROWS, COLUMNS, RATE = 480, 640, 15
 WAIT_MS = 60_000
@@ -122,7 +124,7 @@ def main() -> None:
             "--use-fake-ui-for-media-stream",
             f"--use-file-for-fake-video-capture={camera}",
         ]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         page.set_default_timeout(WAIT_MS)
         capture_picture(page, address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import signal
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -35,6 +37,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PROGRAMS = ("chromium-headless-shell", "chromium")
+"""The first has no windows to make, and starts in a third of the time."""
 WAIT_MS = 90_000
 """Software rendering on a busy machine is slow; nothing here is a timing."""
 
@@ -95,6 +99,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         log.close()
 
 
+@pytest.fixture(scope="session")
+def store(server: str) -> Callable[..., None]:
+    """Call with files to have them stored, and reconstructed, by the server that all tests share."""
+
+    def upload(*files: Path) -> None:
+        sent = [("files", (file.name, file.read_bytes())) for file in files]
+        job = httpx.post(f"{server}/api/uploads", files=sent, timeout=60).json()["job"]
+        end = time.monotonic() + WAIT_MS / 1000
+        while job["state"] in ("queued", "running") and time.monotonic() < end:
+            time.sleep(0.1)
+            job = httpx.get(f"{server}/api/jobs/{job['id']}").json()
+        assert job["state"] == "done", job
+
+    return upload
+
+
 def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
@@ -111,7 +131,7 @@ def chromium(program) -> Iterator[object]:
     """A headless Chromium without a graphics card; closed with each module, as its event loop would disturb others."""
     from playwright.sync_api import sync_playwright
 
-    path = program("chromium")
+    path = program(*PROGRAMS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=ARGUMENTS)
         yield browser
@@ -215,7 +235,8 @@ class Viewer:
 
     def pixels(self, canvas) -> NDArray[np.uint8]:
         """A canvas, `[row, column, RGB]`."""
-        return np.asarray(Picture.open(io.BytesIO(bytes(canvas.evaluate(_PNG)))).convert("RGB"))
+        address = canvas.evaluate("canvas => canvas.toDataURL('image/png')")
+        return np.asarray(Picture.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGB"))
 
     def hover(self, plane: str, x: float, y: float) -> None:
         """Put the pointer on a place of a viewport, in CSS pixels from its top left corner."""
@@ -231,12 +252,6 @@ class Viewer:
         """One of the texts on a viewport: series, slice, position, window, probe."""
         which = f"[data-plane={plane}]" if plane else ""
         return self.page.inner_text(f".viewport{which} [data-text={name}]")
-
-
-_PNG = """async (canvas) => {
-    const blob = await new Promise(done => canvas.toBlob(done, 'image/png'));
-    return [...new Uint8Array(await blob.arrayBuffer())];
-}"""
 
 
 @pytest.fixture

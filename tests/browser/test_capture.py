@@ -11,7 +11,7 @@ import pydicom
 import pytest
 from tests.capture.videos import colour, field_of, number_of, picture
 
-from .conftest import ARGUMENTS, WAIT_MS
+from .conftest import ARGUMENTS, PROGRAMS, WAIT_MS
 
 COLUMNS, ROWS, FRAMES, RATE = 640, 480, 60, 15
 # Chromium's conversions, its camera's chroma at half resolution and one or two lossy codings.
@@ -44,7 +44,7 @@ def chromium(program, tmp_path_factory):
     ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=program("chromium"), headless=True, args=[*ARGUMENTS, *fake]
+            executable_path=program(*PROGRAMS), headless=True, args=[*ARGUMENTS, *fake]
         )
         yield browser
         browser.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from tests.browser.conftest import ROOT, STATIC, viewer_of
+from tests.browser.conftest import PROGRAMS, ROOT, STATIC, viewer_of
 
 from benchmarks.demonstration import DONE, Demonstration
 from pellucid.demo import EXAMINATIONS
@@ -28,7 +28,7 @@ LONG = [pytest.mark.slow, pytest.mark.timeout(1200)]
 @pytest.fixture(scope="module", params=[Small, pytest.param(Demonstration, marks=LONG)])
 def demonstration(request, program) -> Iterator[Demonstration]:
     """The first start, with the patient complete."""
-    program("chromium")
+    program(*PROGRAMS)
     if not STATIC.is_file():
         pytest.skip("the viewer is not built (make install builds it)")
     with request.param() as server:

@@ -89,19 +89,22 @@ def _suv_at(files: list[Path], point: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def signal_file(tmp_path_factory) -> Path:
-    """A raw signal of a patient called Signal."""
-    return write(kspace("Signal"), tmp_path_factory.mktemp("signal"))
+def signal_study(store, tmp_path_factory) -> str:
+    """A study with a series that its stored signal was reconstructed to; the patient's name."""
+    store(write(kspace("Stored signal"), tmp_path_factory.mktemp("signal")))
+    return "Stored signal"
 
 
-def test_from_a_raw_file_to_a_picture(viewer, signal_file) -> None:
+def test_from_a_raw_file_to_a_picture(viewer, tmp_path) -> None:
     """The job shows while it works; the picture has the ball at the patient's left and front."""
     viewer.open("/")
-    viewer.add(signal_file)
+    viewer.add(write(kspace("Signal"), tmp_path))
     viewer.page.wait_for_selector(".job")
     viewer.page.wait_for_selector("a.study-link:text-is('Signal')")
     viewer.page.wait_for_selector(".jobs-finished .job-done", state="attached")
-    viewer.read_study("Signal")
+    viewer.page.click(".jobs-finished summary")
+    viewer.page.locator(".jobs-finished .job:has-text('signal.pellucid.h5') a:text-is('Open the study')").first.click()
+    viewer.drawn()
     assert viewer.letters("acquired") == {"left": "R", "right": "L", "top": "A", "bottom": "P"}
     picture = viewer.picture("acquired")[..., 0].astype(float)
     # The ball is twice as bright as the block, whatever the window.
@@ -112,12 +115,10 @@ def test_from_a_raw_file_to_a_picture(viewer, signal_file) -> None:
     assert rows.mean() < height / 2 - 20, "the ball is at the patient's front"
 
 
-def test_reconstructing_again_shows_both_side_by_side(viewer, signal_file) -> None:
+def test_reconstructing_again_shows_both_side_by_side(viewer, signal_study) -> None:
     """Parameters come from the server; the new picture is beside the old at the same slice and window."""
     viewer.open("/")
-    if not viewer.page.locator("a.study-link:text-is('Signal')").count():
-        viewer.add(signal_file)
-    viewer.read_study("Signal")
+    viewer.read_study(signal_study)
     viewer.page.keyboard.press("ArrowDown")
     viewer.page.click("button:text-is('Raw data')")
     viewer.page.wait_for_selector(".signal img")
@@ -128,48 +129,45 @@ def test_reconstructing_again_shows_both_side_by_side(viewer, signal_file) -> No
     assert 1 < np.abs(left - right).mean() < 60, "a third of the lines gives a similar, folded picture"
 
 
-def raw_panel(viewer, signal_file: Path, method: str) -> None:
+def raw_panel(viewer, signal_study: str, method: str) -> None:
     """Read the study of the signal and choose a method in its raw-data panel."""
     viewer.open("/")
-    if not viewer.page.locator("a.study-link:text-is('Signal')").count():
-        viewer.add(signal_file)
-    viewer.read_study("Signal")
+    viewer.read_study(signal_study)
     viewer.page.click("button:text-is('Raw data')")
     viewer.page.select_option("select[name=method]", method)
 
 
+REFUSED = [
+    ("fft", "undersampling", "99", "Undersampling: expected 1 to 16"),
+    ("total_variation", "iterations", "5000", "Iterations: expected 1 to 500"),
+    ("total_variation", "iterations", "2.5", "Iterations: expected a whole number, 1 to 500"),
+    ("total_variation", "iterations", "", "Iterations: expected a whole number, 1 to 500"),
+]
+
+
 @pytest.mark.parametrize("leave", ["Tab", "Enter", "button"])
-@pytest.mark.parametrize(
-    ("method", "name", "typed", "expected"),
-    [
-        ("fft", "undersampling", "99", "Undersampling: expected 1 to 16"),
-        ("total_variation", "iterations", "5000", "Iterations: expected 1 to 500"),
-        ("total_variation", "iterations", "2.5", "Iterations: expected a whole number, 1 to 500"),
-        ("total_variation", "iterations", "", "Iterations: expected a whole number, 1 to 500"),
-    ],
-)
-def test_parameters_out_of_range_are_refused_on_the_spot(
-    viewer, signal_file, method, name, typed, expected, leave
-) -> None:
+def test_parameters_out_of_range_are_refused_on_the_spot(viewer, signal_study, leave) -> None:
     """However the field is left: it keeps what was typed, one line says what is allowed, and no job starts."""
-    raw_panel(viewer, signal_file, method)
+    raw_panel(viewer, signal_study, "fft")
     page, asked = viewer.page, []
     page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
-    field = page.locator(f"input[name={name}]")
-    field.fill(typed)
-    if leave != "button":
-        field.press(leave)
-    page.click("button:text-is('Reconstruct')")
-    page.wait_for_selector(f".parameters [role=alert]:text-is('{expected}')", timeout=15_000)
-    assert page.locator(".raw-panel [role=alert]").count() == 1
-    assert field.input_value() == typed
-    assert field.get_attribute("aria-invalid") == "true"
-    assert page.inner_text(f"#{field.get_attribute('aria-describedby')}") == expected
-    assert page.locator(".raw-panel .job").count() == 0
-    assert asked == []
-    field.fill("2")
-    assert page.locator(".raw-panel [role=alert]").count() == 0
-    assert field.get_attribute("aria-invalid") is None
+    for method, name, typed, expected in REFUSED:
+        page.select_option("select[name=method]", method)
+        field = page.locator(f"input[name={name}]")
+        field.fill(typed)
+        if leave != "button":
+            field.press(leave)
+        page.click("button:text-is('Reconstruct')")
+        page.wait_for_selector(f".parameters [role=alert]:text-is('{expected}')", timeout=15_000)
+        assert page.locator(".raw-panel [role=alert]").count() == 1
+        assert field.input_value() == typed
+        assert field.get_attribute("aria-invalid") == "true"
+        assert page.inner_text(f"#{field.get_attribute('aria-describedby')}") == expected
+        assert page.locator(".raw-panel .job").count() == 0
+        assert asked == []
+        field.fill("2")
+        assert page.locator(".raw-panel [role=alert]").count() == 0
+        assert field.get_attribute("aria-invalid") is None
 
 
 def test_a_job_can_be_cancelled(viewer, tmp_path) -> None:
@@ -270,9 +268,9 @@ def test_nothing_overflows(viewer, server, width) -> None:
     assert viewer.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_server_that_stops_answering_is_said_until_it_answers(viewer, signal_file) -> None:
+def test_a_server_that_stops_answering_is_said_until_it_answers(viewer, signal_study) -> None:
     """While a job is shown running in the reading room; the line goes away by itself."""
-    raw_panel(viewer, signal_file, "fft")
+    raw_panel(viewer, signal_study, "fft")
     page = viewer.page
     running = job(1, "running", kind="reconstruction", fraction=0.3)
     page.route("**/reconstructions", lambda route: route.fulfill(json={"job": running}))

@@ -42,15 +42,10 @@ def centroid(picture: NDArray[np.uint8], near: NDArray[np.float64], reach: float
 
 
 @pytest.fixture(scope="module", params=["axial", "sagittal", "coronal"])
-def volume(request, server, chromium, tmp_path_factory) -> tuple[Marked, str]:
+def volume(request, store, tmp_path_factory) -> tuple[Marked, str]:
     """A marked volume, stored on the server, and its patient's name."""
     made, name = marked(request.param), f"Marked {request.param}"
-    files = write(made, tmp_path_factory.mktemp(request.param), name)
-    page = chromium.new_page()
-    page.goto(server)
-    page.set_input_files("input[data-input=files]", [str(file) for file in files])
-    page.wait_for_selector(f"a.study-link:text-is('{name}')", timeout=60_000)
-    page.close()
+    store(*write(made, tmp_path_factory.mktemp(request.param), name))
     return made, name
 
 

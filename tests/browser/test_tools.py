@@ -10,16 +10,10 @@ from .synthetic import marked, write, write_pet_and_ct
 
 
 @pytest.fixture(scope="module")
-def patient(server, chromium, tmp_path_factory) -> str:
+def patient(store, tmp_path_factory) -> str:
     """A study with one marked CT series; the patient's name."""
     name = "Tools"
-    page = chromium.new_page()
-    page.goto(server)
-    page.set_input_files(
-        "input[data-input=files]", [str(f) for f in write(marked("axial"), tmp_path_factory.mktemp("tools"), name)]
-    )
-    page.wait_for_selector(f"a.study-link:text-is('{name}')", timeout=60_000)
-    page.close()
+    store(*write(marked("axial"), tmp_path_factory.mktemp("tools"), name))
     return name
 
 

@@ -12,6 +12,8 @@ const STATES: Readonly<Record<Job["state"], string>> = {
   cancelled: "cancelled",
 };
 
+const MOST_LINKS = 3;
+
 /** One job: what it is, how far, and its end; with a button to cancel or to dismiss it. */
 export function JobRow({ job }: { job: Job }) {
   const active = isActive(job);
@@ -21,6 +23,7 @@ export function JobRow({ job }: { job: Job }) {
         <span class="job-title" title={job.title}>
           {job.title}
         </span>
+        {job.state === "done" && <StudyLinks job={job} />}
         <span class="job-state">{active && job.fraction > 0 ? `${Math.round(job.fraction * 100)} %` : STATES[job.state]}</span>
         {active ? (
           <Button small onClick={() => void cancel(job)} label={`Cancel ${job.title}`}>
@@ -36,6 +39,21 @@ export function JobRow({ job }: { job: Job }) {
       {active && job.message && <p class="job-message">{job.message}</p>}
       {job.error && <Message kind="error">{job.error}</Message>}
     </li>
+  );
+}
+
+/** The way to what a job stored. */
+function StudyLinks({ job }: { job: Job }) {
+  const studies = job.result?.study_instance_uids ?? [];
+  return (
+    <>
+      {studies.slice(0, MOST_LINKS).map((uid, index) => (
+        <a key={uid} class="job-study" href={`/study/${encodeURIComponent(uid)}`}>
+          {studies.length === 1 ? "Open the study" : `Study ${index + 1}`}
+        </a>
+      ))}
+      {studies.length > MOST_LINKS && <span class="soft">and {studies.length - MOST_LINKS} more</span>}
+    </>
   );
 }
 

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { Parameter, ParameterValue } from "../api";
 import { Select } from "../ui";
-import { problemOf, titleOf, unitOf } from "./range";
+import { choiceOf, problemOf, titleOf, unitOf } from "./range";
 
 export type Values = Readonly<Record<string, ParameterValue>>;
 /** Numbers as they were typed, usable or not. */
@@ -46,7 +46,7 @@ interface ControlProps {
 }
 
 function ParameterControl({ parameter, value, typed, disabled, onChange, onType }: ControlProps) {
-  const title = titleOf(parameter.name);
+  const title = titleOf(parameter);
   const set = value !== null;
   if (parameter.kind === "boolean" && !parameter.optional) {
     return (
@@ -109,11 +109,11 @@ function ValueControl({ parameter, value, typed, disabled, onChange, onType }: C
     const options = parameter.kind === "boolean" ? ["true", "false"] : parameter.choices;
     return (
       <Select
-        label={titleOf(parameter.name)}
+        label={titleOf(parameter)}
         name={parameter.name}
         value={String(value)}
         disabled={disabled}
-        options={options.map((choice) => [choice, choice.replaceAll("_", " ")] as const)}
+        options={options.map((choice) => [choice, choiceOf(choice)] as const)}
         onChange={(choice) => onChange(parameter.kind === "boolean" ? choice === "true" : choice)}
       />
     );
@@ -158,7 +158,7 @@ function NumberControl({ id, parameter, value, typed, disabled, onChange, onType
             step={step ?? (maximum - minimum) / 100}
             value={value}
             disabled={disabled}
-            aria-label={`${titleOf(parameter.name)}, slider`}
+            aria-label={`${titleOf(parameter)}, slider`}
             onInput={(event) => onChange(Number(event.currentTarget.value))}
           />
         )}

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Parameter } from "../api";
-import { problemOf } from "./range";
+import { choiceOf, problemOf, titleOf } from "./range";
 
 const parameter = (changes: Partial<Parameter>): Parameter => ({
   name: "max_iterations",
@@ -29,4 +29,10 @@ it("says the range and the unit of what it refuses", () => {
   expect(problemOf(parameter({ ...width, minimum: 0, maximum: null }), "-1")).toBe("Width: expected at least 0 mm");
   expect(problemOf(parameter({ ...width, minimum: null, maximum: 2 }), "3")).toBe("Width: expected at most 2 mm");
   expect(problemOf(parameter({ ...width, minimum: null, maximum: null }), "")).toBe("Width: expected a number, mm");
+});
+
+it("names parameters without their unit, and choices as the field writes them", () => {
+  expect(titleOf({ name: "field_of_view_mm", unit: "mm" })).toBe("Field of view");
+  expect(titleOf({ name: "filter_mm", unit: "1" })).toBe("Filter mm");
+  expect(["ram_lak", "hann", "root_sum_of_squares"].map(choiceOf)).toEqual(["Ram-Lak", "Hann", "Root sum of squares"]);
 });
