@@ -1,20 +1,36 @@
-"""Which tests run one after the other in one process, when several processes run tests."""
+"""Which tests run one after the other in one process, and in which order, when several processes run tests."""
 
 import re
 
 from xdist.scheduler import LoadFileScheduling
 
-# Two browsers that draw at a time without a graphics card make each other several times slower; files that compile
-# the same loops would each compile them when run at the same time.
-_CHAINS = re.compile(r"tests/(browser|operators|functionals|solvers|validation|modalities/\w+)/")
-_COMPILING = ("operators", "functionals", "solvers", "validation")
+# Two browsers that draw at a time without a graphics card make each other several times slower.
+_BROWSER = re.compile(r"tests/browser/")
+# These compile the loops that all others use; several that compile them at the same time would all pay for it.
+_LOOPS = re.compile(r"tests/(operators|functionals|solvers)/")
+# One kind of signal each, with the loops of its own.
+_MODALITY = re.compile(r"tests/modalities/\w+/")
+_ALL_LOOPS = re.compile(r"tests/(modalities|validation|docs|cli|benchmarks)/")
 
 
 class Chains(LoadFileScheduling):
-    """Files stay whole; those that would be in each other's way are one chain."""
+    """Files stay whole; those that would be in each other's way are one chain; compiled loops are used at the end."""
 
     def _split_scope(self, nodeid):
-        found = _CHAINS.match(nodeid)
-        if found is None:
-            return super()._split_scope(nodeid)
-        return "compiling" if found[1] in _COMPILING else found[1]
+        found = _BROWSER.match(nodeid) or _MODALITY.match(nodeid)
+        if found is not None:
+            return found[0]
+        return "loops" if _LOOPS.match(nodeid) else super()._split_scope(nodeid)
+
+    def _assign_work_unit(self, node):
+        # The longest first among those of one turn: that is their order here.
+        self.workqueue.move_to_end(min(self.workqueue, key=_turn), last=False)
+        super()._assign_work_unit(node)
+
+
+def _turn(scope):
+    if scope == "loops" or _BROWSER.match(scope):
+        return 0
+    if _MODALITY.match(scope):
+        return 2
+    return 3 if _ALL_LOOPS.match(scope) else 1

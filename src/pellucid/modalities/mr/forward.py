@@ -19,7 +19,7 @@ import scipy.fft
 from numpy.typing import DTypeLike, NDArray
 
 from pellucid.errors import InvalidInputError
-from pellucid.kernels import parallel_kernel, prange, thread_count
+from pellucid.kernels import kernel, parallel_kernel, prange, thread_count
 from pellucid.operators import NonUniformFourier
 from pellucid.operators.linear_operator import LinearOperator, complex_dtype, real_dtype
 
@@ -248,29 +248,37 @@ _BLOCK = 2048
 @parallel_kernel
 def expand(maps: Array, images: Array, out: Array) -> None:
     """Write out[c, i] = Σ_m maps[m, c, i] images[m, i]."""
-    sets, coils, pixels = maps.shape
+    pixels = maps.shape[2]
     for block in prange((pixels + _BLOCK - 1) // _BLOCK):
-        start, stop = block * _BLOCK, min(pixels, (block + 1) * _BLOCK)
-        for c in range(coils):
+        _expand_part(maps, images, block * _BLOCK, min(pixels, (block + 1) * _BLOCK), out)
+
+
+@kernel
+def _expand_part(maps: Array, images: Array, start: int, stop: int, out: Array) -> None:
+    for c in range(len(out)):
+        for i in range(start, stop):
+            out[c, i] = maps[0, c, i] * images[0, i]
+        for m in range(1, len(maps)):
             for i in range(start, stop):
-                out[c, i] = maps[0, c, i] * images[0, i]
-            for m in range(1, sets):
-                for i in range(start, stop):
-                    out[c, i] += maps[m, c, i] * images[m, i]
+                out[c, i] += maps[m, c, i] * images[m, i]
 
 
 @parallel_kernel
 def gather(maps: Array, coils: Array, out: Array) -> None:
     """Write out[m, i] = Σ_c conj(maps[m, c, i]) coils[c, i]."""
-    sets, count, pixels = maps.shape
+    pixels = maps.shape[2]
     for block in prange((pixels + _BLOCK - 1) // _BLOCK):
-        start, stop = block * _BLOCK, min(pixels, (block + 1) * _BLOCK)
-        for m in range(sets):
+        _gather_part(maps, coils, block * _BLOCK, min(pixels, (block + 1) * _BLOCK), out)
+
+
+@kernel
+def _gather_part(maps: Array, coils: Array, start: int, stop: int, out: Array) -> None:
+    for m in range(len(out)):
+        for i in range(start, stop):
+            out[m, i] = np.conj(maps[m, 0, i]) * coils[0, i]
+        for c in range(1, len(coils)):
             for i in range(start, stop):
-                out[m, i] = np.conj(maps[m, 0, i]) * coils[0, i]
-            for c in range(1, count):
-                for i in range(start, stop):
-                    out[m, i] += np.conj(maps[m, c, i]) * coils[c, i]
+                out[m, i] += np.conj(maps[m, c, i]) * coils[c, i]
 
 
 @parallel_kernel

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.kernels import parallel_kernel, prange
+from pellucid.kernels import kernel, parallel_kernel, prange
 from pellucid.modalities.mr.acquisition import KSpace
 from pellucid.parameters import About
 
@@ -50,45 +50,50 @@ def adaptive(images: Complex, *, block: int = 7, iterations: int = 8) -> Complex
 
 @parallel_kernel
 def _adaptive(images: Complex, reach: int, iterations: int, reference: int, out: Complex) -> None:
+    for row in prange(len(images)):
+        _adaptive_row(images, row, reach, iterations, reference, out[row])
+
+
+@kernel
+def _adaptive_row(images: Complex, row: int, reach: int, iterations: int, reference: int, out: Complex) -> None:
     rows, columns, coils = images.shape
-    for row in prange(rows):
-        vector = np.ones(coils, np.complex64)
-        following = np.empty(coils, np.complex64)
-        covariance = np.zeros((coils, coils), np.complex64)
-        top, bottom = max(0, row - reach), min(rows, row + reach + 1)
-        for column in range(columns):
-            # Slide the window: add the column of pixels that enters, remove the one that leaves.
-            if column == 0:
-                first_new, last_new = 0, min(columns, reach + 1)
-            else:
-                first_new, last_new = column + reach, min(columns, column + reach + 1)
-            for j in range(first_new, last_new):
-                for i in range(top, bottom):
-                    for a in range(coils):
-                        for b in range(coils):
-                            covariance[a, b] += images[i, j, a] * np.conj(images[i, j, b])
-            gone = column - reach - 1
-            if gone >= 0:
-                for i in range(top, bottom):
-                    for a in range(coils):
-                        for b in range(coils):
-                            covariance[a, b] -= images[i, gone, a] * np.conj(images[i, gone, b])
-            for _ in range(iterations):
-                length = np.float32(0)
+    vector = np.ones(coils, np.complex64)
+    following = np.empty(coils, np.complex64)
+    covariance = np.zeros((coils, coils), np.complex64)
+    top, bottom = max(0, row - reach), min(rows, row + reach + 1)
+    for column in range(columns):
+        # Slide the window: add the column of pixels that enters, remove the one that leaves.
+        if column == 0:
+            first_new, last_new = 0, min(columns, reach + 1)
+        else:
+            first_new, last_new = column + reach, min(columns, column + reach + 1)
+        for j in range(first_new, last_new):
+            for i in range(top, bottom):
                 for a in range(coils):
-                    value = np.complex64(0)
                     for b in range(coils):
-                        value += covariance[a, b] * vector[b]
-                    following[a] = value
-                    length += value.real * value.real + value.imag * value.imag
-                if length > 0:
-                    scale = np.float32(1) / np.sqrt(length)
-                    for a in range(coils):
-                        vector[a] = following[a] * scale
-            value = np.complex64(0)
+                        covariance[a, b] += images[i, j, a] * np.conj(images[i, j, b])
+        gone = column - reach - 1
+        if gone >= 0:
+            for i in range(top, bottom):
+                for a in range(coils):
+                    for b in range(coils):
+                        covariance[a, b] -= images[i, gone, a] * np.conj(images[i, gone, b])
+        for _ in range(iterations):
+            length = np.float32(0)
             for a in range(coils):
-                value += np.conj(vector[a]) * images[row, column, a]
-            size = abs(vector[reference])
-            if size > 0:
-                value *= vector[reference] / size
-            out[row, column] = value
+                value = np.complex64(0)
+                for b in range(coils):
+                    value += covariance[a, b] * vector[b]
+                following[a] = value
+                length += value.real * value.real + value.imag * value.imag
+            if length > 0:
+                scale = np.float32(1) / np.sqrt(length)
+                for a in range(coils):
+                    vector[a] = following[a] * scale
+        value = np.complex64(0)
+        for a in range(coils):
+            value += np.conj(vector[a]) * images[row, column, a]
+        size = abs(vector[reference])
+        if size > 0:
+            value *= vector[reference] / size
+        out[column] = value

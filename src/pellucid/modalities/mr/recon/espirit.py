@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import InvalidInputError
-from pellucid.kernels import parallel_kernel, prange
+from pellucid.kernels import kernel, parallel_kernel, prange
 
 Complex = NDArray[np.complex64]
 
@@ -114,67 +114,79 @@ def _eigenvectors(
     values: NDArray[np.float32],
 ) -> None:
     """Largest eigenpairs of G along each row, by orthogonal iteration that starts at the pixel before."""
-    maps, coils, rows, columns = out.shape
+    for row in prange(len(real)):
+        _eigenvectors_of_row(real[row], imaginary[row], phases, reference, out[:, :, row], values[:, row])
+
+
+@kernel
+def _eigenvectors_of_row(
+    real: NDArray[np.float32],
+    imaginary: NDArray[np.float32],
+    phases: Complex,
+    reference: Complex,
+    out: Complex,
+    values: NDArray[np.float32],
+) -> None:
+    maps, coils, columns = out.shape
     terms = phases.shape[1]
-    for row in prange(rows):
-        g_re = np.empty((coils, coils), np.float32)
-        g_im = np.empty((coils, coils), np.float32)
-        v_re = np.zeros((maps, coils), np.float32)
-        v_im = np.zeros((maps, coils), np.float32)
-        w_re = np.empty(coils, np.float32)
-        w_im = np.empty(coils, np.float32)
-        for m in range(maps):
-            for c in range(coils):
-                v_re[m, c] = np.float32(1.0) if (c + m) % maps == 0 else np.float32(0.1)
-        for column in range(columns):
-            g_re[:] = np.float32(0)
-            g_im[:] = np.float32(0)
-            for s in range(terms):
-                p_re, p_im = phases[column, s].real, phases[column, s].imag
-                for d in range(coils):
-                    for c in range(coils):
-                        a, b = real[row, s, d, c], imaginary[row, s, d, c]
-                        g_re[d, c] += p_re * a - p_im * b
-                        g_im[d, c] += p_re * b + p_im * a
-            for _ in range(_MOST_ITERATIONS):
-                change = np.float32(0)
-                for m in range(maps):
-                    w_re[:] = np.float32(0)
-                    w_im[:] = np.float32(0)
-                    for d in range(coils):
-                        x, y = v_re[m, d], v_im[m, d]
-                        for c in range(coils):
-                            w_re[c] += g_re[d, c] * x - g_im[d, c] * y
-                            w_im[c] += g_re[d, c] * y + g_im[d, c] * x
-                    for n in range(m):
-                        o_re = o_im = np.float32(0)
-                        for c in range(coils):
-                            o_re += v_re[n, c] * w_re[c] + v_im[n, c] * w_im[c]
-                            o_im += v_re[n, c] * w_im[c] - v_im[n, c] * w_re[c]
-                        for c in range(coils):
-                            w_re[c] -= v_re[n, c] * o_re - v_im[n, c] * o_im
-                            w_im[c] -= v_re[n, c] * o_im + v_im[n, c] * o_re
-                    square = np.float32(0)
-                    for c in range(coils):
-                        square += w_re[c] * w_re[c] + w_im[c] * w_im[c]
-                    values[m, row, column] = np.sqrt(square)
-                    scale = np.float32(1) / np.sqrt(square) if square > 0 else np.float32(0)
-                    for c in range(coils):
-                        a, b = w_re[c] * scale, w_im[c] * scale
-                        change += (a - v_re[m, c]) ** 2 + (b - v_im[m, c]) ** 2
-                        v_re[m, c], v_im[m, c] = a, b
-                if change < _TOLERANCE**2 * 100:
-                    break
+    g_re = np.empty((coils, coils), np.float32)
+    g_im = np.empty((coils, coils), np.float32)
+    v_re = np.zeros((maps, coils), np.float32)
+    v_im = np.zeros((maps, coils), np.float32)
+    w_re = np.empty(coils, np.float32)
+    w_im = np.empty(coils, np.float32)
+    for m in range(maps):
+        for c in range(coils):
+            v_re[m, c] = np.float32(1.0) if (c + m) % maps == 0 else np.float32(0.1)
+    for column in range(columns):
+        g_re[:] = np.float32(0)
+        g_im[:] = np.float32(0)
+        for s in range(terms):
+            p_re, p_im = phases[column, s].real, phases[column, s].imag
+            for d in range(coils):
+                for c in range(coils):
+                    a, b = real[s, d, c], imaginary[s, d, c]
+                    g_re[d, c] += p_re * a - p_im * b
+                    g_im[d, c] += p_re * b + p_im * a
+        for _ in range(_MOST_ITERATIONS):
+            change = np.float32(0)
             for m in range(maps):
-                # The combination by `reference` gets phase zero.
-                t_re = t_im = np.float32(0)
+                w_re[:] = np.float32(0)
+                w_im[:] = np.float32(0)
+                for d in range(coils):
+                    x, y = v_re[m, d], v_im[m, d]
+                    for c in range(coils):
+                        w_re[c] += g_re[d, c] * x - g_im[d, c] * y
+                        w_im[c] += g_re[d, c] * y + g_im[d, c] * x
+                for n in range(m):
+                    o_re = o_im = np.float32(0)
+                    for c in range(coils):
+                        o_re += v_re[n, c] * w_re[c] + v_im[n, c] * w_im[c]
+                        o_im += v_re[n, c] * w_im[c] - v_im[n, c] * w_re[c]
+                    for c in range(coils):
+                        w_re[c] -= v_re[n, c] * o_re - v_im[n, c] * o_im
+                        w_im[c] -= v_re[n, c] * o_im + v_im[n, c] * o_re
+                square = np.float32(0)
                 for c in range(coils):
-                    t_re += reference[c].real * v_re[m, c] - reference[c].imag * v_im[m, c]
-                    t_im += reference[c].real * v_im[m, c] + reference[c].imag * v_re[m, c]
-                size = np.sqrt(t_re * t_re + t_im * t_im)
-                if size == 0:
-                    t_re, t_im, size = np.float32(1), np.float32(0), np.float32(1)
+                    square += w_re[c] * w_re[c] + w_im[c] * w_im[c]
+                values[m, column] = np.sqrt(square)
+                scale = np.float32(1) / np.sqrt(square) if square > 0 else np.float32(0)
                 for c in range(coils):
-                    a = (v_re[m, c] * t_re + v_im[m, c] * t_im) / size
-                    b = (v_im[m, c] * t_re - v_re[m, c] * t_im) / size
-                    out[m, c, row, column] = complex(a, b)
+                    a, b = w_re[c] * scale, w_im[c] * scale
+                    change += (a - v_re[m, c]) ** 2 + (b - v_im[m, c]) ** 2
+                    v_re[m, c], v_im[m, c] = a, b
+            if change < _TOLERANCE**2 * 100:
+                break
+        for m in range(maps):
+            # The combination by `reference` gets phase zero.
+            t_re = t_im = np.float32(0)
+            for c in range(coils):
+                t_re += reference[c].real * v_re[m, c] - reference[c].imag * v_im[m, c]
+                t_im += reference[c].real * v_im[m, c] + reference[c].imag * v_re[m, c]
+            size = np.sqrt(t_re * t_re + t_im * t_im)
+            if size == 0:
+                t_re, t_im, size = np.float32(1), np.float32(0), np.float32(1)
+            for c in range(coils):
+                a = (v_re[m, c] * t_re + v_im[m, c] * t_im) / size
+                b = (v_im[m, c] * t_re - v_re[m, c] * t_im) / size
+                out[m, c, column] = complex(a, b)

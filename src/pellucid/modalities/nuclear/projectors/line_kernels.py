@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.kernels import inline_kernel, parallel_kernel, prange
+from pellucid.kernels import inline_kernel, kernel, parallel_kernel, prange
 
 Floats = NDArray[Any]
+LINES_PER_TASK = 256
 MARGIN = 1e-9
 """Voxels kept away from where a step's weight reaches 0: beyond it rounding could leave the padded image."""
 
@@ -88,9 +89,19 @@ def project_lines(
     image: Floats, ends: NDArray[np.float64], first: NDArray[np.float64], spacing: NDArray[np.float64], out: Floats
 ) -> None:
     """The integral of `image` along each line."""
+    lines = ends.shape[0]
+    for task in prange((lines + LINES_PER_TASK - 1) // LINES_PER_TASK):
+        mine = slice(task * LINES_PER_TASK, min(lines, (task + 1) * LINES_PER_TASK))
+        _project_some(image, ends[mine], first, spacing, out[mine])
+
+
+@kernel
+def _project_some(
+    image: Floats, ends: NDArray[np.float64], first: NDArray[np.float64], spacing: NDArray[np.float64], out: Floats
+) -> None:
     voxels = image.reshape(-1)
     one = image.dtype.type(1.0)
-    for i in prange(ends.shape[0]):
+    for i in range(len(ends)):
         drive, low, high, u, du, v, dv, step, _, _ = set_up(ends[i], first, spacing, image.shape)
         along, across, beyond = _strides(drive, image.shape)
         total = image.dtype.type(0.0)
@@ -113,21 +124,28 @@ def back_project_lines(
     tasks = images.shape[0]
     lines = ends.shape[0]
     for task in prange(tasks):
-        voxels = images[task].reshape(-1)
-        shape = images[task].shape
-        for i in range(task * lines // tasks, (task + 1) * lines // tasks):
-            drive, low, high, u, du, v, dv, step, _, _ = set_up(ends[i], first, spacing, shape)
-            along, across, beyond = _strides(drive, shape)
-            value = values[i] * images.dtype.type(step)
-            for k in range(low, high + 1):
-                here_u, here_v = u + du * k, v + dv * k
-                iu, iv = int(here_u), int(here_v)
-                wv = images.dtype.type(here_v - iv)
-                far = value * images.dtype.type(here_u - iu)
-                near = value - far
-                base = (k + 1) * along + iu * across + iv * beyond
-                near_beyond, far_beyond = wv * near, wv * far
-                voxels[base] += near - near_beyond
-                voxels[base + beyond] += near_beyond
-                voxels[base + across] += far - far_beyond
-                voxels[base + across + beyond] += far_beyond
+        mine = slice(task * lines // tasks, (task + 1) * lines // tasks)
+        _add_lines(values[mine], ends[mine], first, spacing, images[task])
+
+
+@kernel
+def _add_lines(
+    values: Floats, ends: NDArray[np.float64], first: NDArray[np.float64], spacing: NDArray[np.float64], image: Floats
+) -> None:
+    voxels = image.reshape(-1)
+    for i in range(len(values)):
+        drive, low, high, u, du, v, dv, step, _, _ = set_up(ends[i], first, spacing, image.shape)
+        along, across, beyond = _strides(drive, image.shape)
+        value = values[i] * image.dtype.type(step)
+        for k in range(low, high + 1):
+            here_u, here_v = u + du * k, v + dv * k
+            iu, iv = int(here_u), int(here_v)
+            wv = image.dtype.type(here_v - iv)
+            far = value * image.dtype.type(here_u - iu)
+            near = value - far
+            base = (k + 1) * along + iu * across + iv * beyond
+            near_beyond, far_beyond = wv * near, wv * far
+            voxels[base] += near - near_beyond
+            voxels[base + beyond] += near_beyond
+            voxels[base + across] += far - far_beyond
+            voxels[base + across + beyond] += far_beyond

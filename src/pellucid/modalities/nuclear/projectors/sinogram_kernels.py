@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.kernels import inline_kernel, parallel_kernel, prange
+from pellucid.kernels import inline_kernel, kernel, parallel_kernel, prange
 
 Floats = NDArray[Any]
 LINES_PER_TASK = 32
@@ -89,28 +89,43 @@ def project(
     out: Floats,
 ) -> None:
     """Line integrals of `image` into `out[line, plane]`; one thread writes each line."""
-    slices = image.shape[2]
     lines = path.shape[0]
     for task in prange((lines + LINES_PER_TASK - 1) // LINES_PER_TASK):
-        mixed = np.zeros(length, image.dtype)
-        for i in range(task * LINES_PER_TASK, min(lines, (task + 1) * LINES_PER_TASK)):
-            sums = out[i]
-            sums[:] = 0
-            for k in range(path[i, 1], path[i, 2] + 1):
-                first, second, before, after = _crossed(image, path[i, 0], k, line[i, 0] + line[i, 1] * k)
-                core = mixed[padding : padding + slices]
-                for z in range(slices):
-                    core[z] = before * first[z] + after * second[z]
-                shift = line[i, 3] + line[i, 4] * k
-                for s in range(segment_shape.shape[0]):
-                    place = segment_place[s, 1] + segment_place[s, 0] * shift + padding
-                    start = math.floor(place)
-                    one = sums[segment_shape[s, 0] : segment_shape[s, 0] + segment_shape[s, 1]]
-                    _read_planes(mixed, start, segment_shape[s, 2], place - start, one)
+        mine = slice(task * LINES_PER_TASK, min(lines, (task + 1) * LINES_PER_TASK))
+        _project_some(image, path[mine], line[mine], segment_shape, segment_place, padding, length, out[mine])
+
+
+@kernel
+def _project_some(
+    image: Floats,
+    path: NDArray[np.int32],
+    line: NDArray[np.float64],
+    segment_shape: NDArray[np.int32],
+    segment_place: NDArray[np.float64],
+    padding: int,
+    length: int,
+    out: Floats,
+) -> None:
+    slices = image.shape[2]
+    mixed = np.zeros(length, image.dtype)
+    for i in range(len(path)):
+        sums = out[i]
+        sums[:] = 0
+        for k in range(path[i, 1], path[i, 2] + 1):
+            first, second, before, after = _crossed(image, path[i, 0], k, line[i, 0] + line[i, 1] * k)
+            core = mixed[padding : padding + slices]
+            for z in range(slices):
+                core[z] = before * first[z] + after * second[z]
+            shift = line[i, 3] + line[i, 4] * k
             for s in range(segment_shape.shape[0]):
-                scale = image.dtype.type(_path_length(line[i, 2], segment_place[s, 0], line[i, 5]))
-                for plane in range(segment_shape[s, 0], segment_shape[s, 0] + segment_shape[s, 1]):
-                    sums[plane] *= scale
+                place = segment_place[s, 1] + segment_place[s, 0] * shift + padding
+                start = math.floor(place)
+                one = sums[segment_shape[s, 0] : segment_shape[s, 0] + segment_shape[s, 1]]
+                _read_planes(mixed, start, segment_shape[s, 2], place - start, one)
+        for s in range(segment_shape.shape[0]):
+            scale = image.dtype.type(_path_length(line[i, 2], segment_place[s, 0], line[i, 5]))
+            for plane in range(segment_shape[s, 0], segment_shape[s, 0] + segment_shape[s, 1]):
+                sums[plane] *= scale
 
 
 @inline_kernel
@@ -178,27 +193,31 @@ def back_project(
     A task owns the voxels of a few steps along one driving axis and walks through all lines that drive along it,
     so no two threads write the same voxel and the sum's order does not depend on how many threads there are.
     """
-    lines, planes = sinogram.shape
-    segments = segment_shape.shape[0]
     for axis in range(2):
         steps = image.shape[axis] - 2
         for task in prange((steps + STEPS_PER_TASK - 1) // STEPS_PER_TASK):
-            mixed = np.zeros(length, image.dtype)
-            values = np.zeros(planes + 2 * segments, image.dtype)
-            for i in range(lines):
-                first_step = max(path[i, 1], task * STEPS_PER_TASK)
-                last_step = min(path[i, 2], task * STEPS_PER_TASK + STEPS_PER_TASK - 1)
-                if path[i, 0] == axis and first_step <= last_step:
-                    _scaled_planes(sinogram[i], line[i], segment_shape, segment_place, values)
-                    _back_project_steps(
-                        image,
-                        axis,
-                        first_step,
-                        last_step,
-                        line[i],
-                        segment_shape,
-                        segment_place,
-                        padding,
-                        values,
-                        mixed,
-                    )
+            first = task * STEPS_PER_TASK
+            _back_project_task(sinogram, path, line, segment_shape, segment_place, padding, length, axis, first, image)
+
+
+@kernel
+def _back_project_task(
+    sinogram: Floats,
+    path: NDArray[np.int32],
+    line: NDArray[np.float64],
+    segment_shape: NDArray[np.int32],
+    segment_place: NDArray[np.float64],
+    padding: int,
+    length: int,
+    axis: int,
+    first: int,
+    image: Floats,
+) -> None:
+    lines, planes = sinogram.shape
+    mixed = np.zeros(length, image.dtype)
+    values = np.zeros(planes + 2 * segment_shape.shape[0], image.dtype)
+    for i in range(lines):
+        begin, end = max(path[i, 1], first), min(path[i, 2], first + STEPS_PER_TASK - 1)
+        if path[i, 0] == axis and begin <= end:
+            _scaled_planes(sinogram[i], line[i], segment_shape, segment_place, values)
+            _back_project_steps(image, axis, begin, end, line[i], segment_shape, segment_place, padding, values, mixed)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.kernels import inline_kernel, parallel_kernel, prange
+from pellucid.kernels import inline_kernel, kernel, parallel_kernel, prange
 
 Array = NDArray[Any]
 PARALLEL, FLAT, CURVED = 0, 1, 2
@@ -73,24 +73,32 @@ def back_project(
     `turns`: `[view, (cos, sin)]`; `x`, `y`: pixel positions [mm]; the rest as in `places`. Works on tiles whose
     pixels and detector elements stay in the cache.
     """
-    elements, lanes = views.shape[1], views.shape[2]
     for block in prange((len(y) + TILE_ROWS - 1) // TILE_ROWS):
-        place, weight = np.empty(TILE_COLUMNS, np.float32), np.empty(TILE_COLUMNS, np.float32)
-        column, fraction = np.empty(TILE_COLUMNS, np.int32), np.empty(TILE_COLUMNS, np.float32)
-        for first in range(0, len(x), TILE_COLUMNS):
-            tile = x[first : first + TILE_COLUMNS]
-            for view in range(len(views)):
-                filtered = views[view]
-                for row in range(block * TILE_ROWS, min(len(y), (block + 1) * TILE_ROWS)):
-                    places(tile, y[row], turns[view, 0], turns[view, 1], shape, detector, arc, place, weight)
-                    clamp(place, weight, elements - 1, column, fraction)
-                    sums = out[row, first : first + TILE_COLUMNS]
-                    for pixel in range(len(tile)):
-                        left, right, total = filtered[column[pixel]], filtered[column[pixel] + 1], sums[pixel]
-                        after = weight[pixel] * fraction[pixel]
-                        before = weight[pixel] - after
-                        for lane in range(lanes):
-                            total[lane] += before * left[lane] + after * right[lane]
+        rows = slice(block * TILE_ROWS, min(len(y), (block + 1) * TILE_ROWS))
+        _back_project_rows(views, turns, x, y[rows], shape, detector, arc, out[rows])
+
+
+@kernel
+def _back_project_rows(
+    views: Array, turns: Array, x: Array, y: Array, shape: int, detector: Array, arc: Array, out: Array
+) -> None:
+    elements, lanes = views.shape[1], views.shape[2]
+    place, weight = np.empty(TILE_COLUMNS, np.float32), np.empty(TILE_COLUMNS, np.float32)
+    column, fraction = np.empty(TILE_COLUMNS, np.int32), np.empty(TILE_COLUMNS, np.float32)
+    for first in range(0, len(x), TILE_COLUMNS):
+        tile = x[first : first + TILE_COLUMNS]
+        for view in range(len(views)):
+            filtered = views[view]
+            for row in range(len(y)):
+                places(tile, y[row], turns[view, 0], turns[view, 1], shape, detector, arc, place, weight)
+                clamp(place, weight, elements - 1, column, fraction)
+                sums = out[row, first : first + TILE_COLUMNS]
+                for pixel in range(len(tile)):
+                    left, right, total = filtered[column[pixel]], filtered[column[pixel] + 1], sums[pixel]
+                    after = weight[pixel] * fraction[pixel]
+                    before = weight[pixel] - after
+                    for lane in range(lanes):
+                        total[lane] += before * left[lane] + after * right[lane]
 
 
 @parallel_kernel
@@ -102,34 +110,42 @@ def back_project_cone(
     `views`: `[view, element, detector row * lanes + lane]`; `z`: slice positions [mm]; `rows`: position of detector
     row 0 [mm] and rows per mm.
     """
+    for block in prange((len(y) + CONE_ROWS - 1) // CONE_ROWS):
+        lines = slice(block * CONE_ROWS, min(len(y), (block + 1) * CONE_ROWS))
+        _back_project_lines(views, turns, x, y[lines], z, detector, rows, out[lines])
+
+
+@kernel
+def _back_project_lines(
+    views: Array, turns: Array, x: Array, y: Array, z: Array, detector: Array, rows: Array, out: Array
+) -> None:
     lanes = out.shape[3]
     elements, heights = views.shape[1], views.shape[2] // lanes
     no_arc = np.zeros(1, np.float32)
-    for block in prange((len(y) + CONE_ROWS - 1) // CONE_ROWS):
-        place, weight = np.empty(CONE_COLUMNS, np.float32), np.empty(CONE_COLUMNS, np.float32)
-        column, fraction = np.empty(CONE_COLUMNS, np.int32), np.empty(CONE_COLUMNS, np.float32)
-        level, rise, inside = np.empty(len(z), np.int32), np.empty(len(z), np.float32), np.empty(len(z), np.float32)
-        line = np.empty(heights * lanes, np.float32)
-        for first in range(0, len(x), CONE_COLUMNS):
-            tile = x[first : first + CONE_COLUMNS]
-            for view in range(len(views)):
-                for row in range(block * CONE_ROWS, min(len(y), (block + 1) * CONE_ROWS)):
-                    places(tile, y[row], turns[view, 0], turns[view, 1], FLAT, detector, no_arc, place, weight)
-                    clamp(place, weight, elements - 1, column, fraction)
-                    for pixel in range(len(tile)):
-                        if weight[pixel] == 0:
-                            continue
-                        magnification = np.sqrt(weight[pixel]) * detector[3] / detector[2]
-                        levels(z, magnification, rows, heights, level, rise, inside)
-                        after = weight[pixel] * fraction[pixel]
-                        before = weight[pixel] - after
-                        low = min(level[0], level[-1]) * lanes
-                        high = (max(level[0], level[-1]) + 2) * lanes
-                        left, right = views[view, column[pixel], low:high], views[view, column[pixel] + 1, low:high]
-                        part = line[low:high]  # from 0, so that the loop needs no wrap-around checks
-                        for entry in range(len(part)):
-                            part[entry] = before * left[entry] + after * right[entry]
-                        add_column(line, level, rise, inside, out[row, first + pixel])
+    place, weight = np.empty(CONE_COLUMNS, np.float32), np.empty(CONE_COLUMNS, np.float32)
+    column, fraction = np.empty(CONE_COLUMNS, np.int32), np.empty(CONE_COLUMNS, np.float32)
+    level, rise, inside = np.empty(len(z), np.int32), np.empty(len(z), np.float32), np.empty(len(z), np.float32)
+    line = np.empty(heights * lanes, np.float32)
+    for first in range(0, len(x), CONE_COLUMNS):
+        tile = x[first : first + CONE_COLUMNS]
+        for view in range(len(views)):
+            for row in range(len(y)):
+                places(tile, y[row], turns[view, 0], turns[view, 1], FLAT, detector, no_arc, place, weight)
+                clamp(place, weight, elements - 1, column, fraction)
+                for pixel in range(len(tile)):
+                    if weight[pixel] == 0:
+                        continue
+                    magnification = np.sqrt(weight[pixel]) * detector[3] / detector[2]
+                    levels(z, magnification, rows, heights, level, rise, inside)
+                    after = weight[pixel] * fraction[pixel]
+                    before = weight[pixel] - after
+                    low = min(level[0], level[-1]) * lanes
+                    high = (max(level[0], level[-1]) + 2) * lanes
+                    left, right = views[view, column[pixel], low:high], views[view, column[pixel] + 1, low:high]
+                    part = line[low:high]  # from 0, so that the loop needs no wrap-around checks
+                    for entry in range(len(part)):
+                        part[entry] = before * left[entry] + after * right[entry]
+                    add_column(line, level, rise, inside, out[row, first + pixel])
 
 
 @inline_kernel

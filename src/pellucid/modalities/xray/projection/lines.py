@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.kernels import inline_kernel, parallel_kernel, prange
+from pellucid.kernels import inline_kernel, kernel, parallel_kernel, prange
 
 Array = NDArray[Any]
 
@@ -46,40 +46,47 @@ def project_lines(image: Array, start: Array, slope: Array, rays: Array, out: Ar
     `image` is padded by one pixel before and two after; `start`, `slope`: `[view, ray]`, padded pixel coordinate at
     line 0 and its change per line; `rays`: `[view, 2]`, first and past-the-last ray that steps along these lines.
     """
+    for view in prange(len(start)):
+        _project_view(image, start[view], slope[view], rays[view], out[view])
+
+
+@kernel
+def _project_view(image: Array, start: Array, slope: Array, rays: Array, sums: Array) -> None:
     lines, pixels, lanes = image.shape
-    views, columns = start.shape
-    for view in prange(views):
-        first, last = rays[view, 0], rays[view, 1]
-        if first >= last:
-            continue
-        index = np.empty(columns, np.int32)
-        weight = np.empty(columns, start.dtype)
-        sums = out[view]
-        for line in range(lines):
-            low, high = crossings(start[view], slope[view], first, last, line, pixels - 2, index, weight)
-            row = image[line]
-            for ray in range(low, high):
-                left, right, w, total = row[index[ray]], row[index[ray] + 1], weight[ray], sums[ray]
-                for lane in range(lanes):
-                    total[lane] += left[lane] + w * (right[lane] - left[lane])
+    first, last = rays[0], rays[1]
+    if first >= last:
+        return
+    index = np.empty(len(start), np.int32)
+    weight = np.empty(len(start), start.dtype)
+    for line in range(lines):
+        low, high = crossings(start, slope, first, last, line, pixels - 2, index, weight)
+        row = image[line]
+        for ray in range(low, high):
+            left, right, w, total = row[index[ray]], row[index[ray] + 1], weight[ray], sums[ray]
+            for lane in range(lanes):
+                total[lane] += left[lane] + w * (right[lane] - left[lane])
 
 
 @parallel_kernel
 def spread_lines(data: Array, start: Array, slope: Array, rays: Array, image: Array) -> None:
     """The adjoint of `project_lines`: add `data[view, ray, lane]` to the pixels that the rays cross."""
-    lines, pixels, lanes = image.shape
+    for line in prange(len(image)):
+        _spread_on_line(data, start, slope, rays, line, image[line])
+
+
+@kernel
+def _spread_on_line(data: Array, start: Array, slope: Array, rays: Array, line: int, row: Array) -> None:
+    pixels, lanes = row.shape
     views, columns = start.shape
-    for line in prange(lines):
-        index = np.empty(columns, np.int32)
-        weight = np.empty(columns, start.dtype)
-        row = image[line]
-        for view in range(views):
-            first, last = rays[view, 0], rays[view, 1]
-            low, high = crossings(start[view], slope[view], first, last, line, pixels - 2, index, weight)
-            sums = data[view]
-            for ray in range(low, high):
-                left, right, w, total = row[index[ray]], row[index[ray] + 1], weight[ray], sums[ray]
-                for lane in range(lanes):
-                    share = w * total[lane]
-                    left[lane] += total[lane] - share
-                    right[lane] += share
+    index = np.empty(columns, np.int32)
+    weight = np.empty(columns, start.dtype)
+    for view in range(views):
+        first, last = rays[view, 0], rays[view, 1]
+        low, high = crossings(start[view], slope[view], first, last, line, pixels - 2, index, weight)
+        sums = data[view]
+        for ray in range(low, high):
+            left, right, w, total = row[index[ray]], row[index[ray] + 1], weight[ray], sums[ray]
+            for lane in range(lanes):
+                share = w * total[lane]
+                left[lane] += total[lane] - share
+                right[lane] += share
