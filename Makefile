@@ -56,7 +56,7 @@ test: .install/development .install/viewer .install/identity_provider ## the tes
 	@$(BIN)/python -m pytest $(WORKERS) -m "not slow" $(ARGS)
 
 test-all: .install/development .install/viewer .install/identity_provider ## those and the long ones
-	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+	@PELLUCID_TESTS=all $(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 lint: .install/development ## ruff, strict mypy, import contracts
 	@$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.archive.raw_dicom import BIG, EXPLICIT, IMPLICIT, UNDEFINED, element, identified, p10, sequence
+from tests.properties import examples
 
 from pellucid.archive import FailureReason, StoreRefusedError
 from pellucid.archive import walker as walking
@@ -140,7 +141,7 @@ def data_sets(syntax, depth=0):
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG])
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(drawn=st.data())
 def test_random_data_sets(syntax, drawn):
     made = drawn.draw(data_sets(syntax))

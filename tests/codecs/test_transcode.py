@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.codecs.made import BIG, EXPLICIT, IMPLICIT, Pixels, dataset, file_bytes, file_of, native, pixels
+from tests.properties import examples
 
 from pellucid.codecs import Instance, Lossy, NotLosslessError, Options, codec_of, named, transcode, transcode_into
 from pellucid.codecs.syntaxes import SYNTAXES, Kind
@@ -80,7 +81,7 @@ def any_pixels(draw):
     )  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(any_pixels(), st.sampled_from(NATIVE), st.sampled_from(CODED), st.sampled_from(LOSSLESS))
 def test_any_pixels_go_round(made, start, middle, end):
     data = transcode(file_of(made), start)

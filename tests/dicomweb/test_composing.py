@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import get_frame
 from tests.archive.samples import dataset, uid
+from tests.properties import examples
 
 from pellucid.dicomweb.dicom_xml import to_xml
 
@@ -250,7 +251,12 @@ def test_deep_nesting_is_refused(client):
 WHOLE = request(as_json(metadata()), bulk(CELLS.tobytes()))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None)
+@settings(
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    database=None,
+)
 @given(st.data())
 def test_mutated_requests_get_an_answer(client, archive, data):
     content = bytearray(WHOLE["content"])

@@ -172,7 +172,7 @@ def test_any_region_of_any_codestream_is_exact(archive, stored, connect, tmp_pat
     assert opj_decompress(tmp_path, client.codestream()) == opj_decompress(tmp_path, source)
 
 
-@pytest.mark.parametrize("session", [False, True])
+@pytest.mark.parametrize("session", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_large_picture_moves_few_bytes(stored, connect, http, session):
     """4096²: a region of 256² within 10 % of the bytes, a first picture within 3 %; measured 1.6 % and 1.5 %."""
     array = picture(4096, 4096)

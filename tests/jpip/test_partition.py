@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.jpip.encoders import htj2k, j2k, needs_openjpeg, openjpeg, opj_decompress, picture, planes
+from tests.properties import examples
 
 from pellucid.errors import InvalidInputError, UnsupportedError
 from pellucid.jpip.codestream import Codestream
@@ -148,7 +149,7 @@ def test_what_is_not_handled_is_named(style, levels, message):
 GOOD = partition(htj2k(picture(90, 110))).data
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=examples(300), deadline=2000)
 @given(
     changes=st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=6),
     cut=st.integers(0, len(GOOD)),
@@ -162,7 +163,7 @@ def test_broken_codestreams_are_refused_or_read(changes, cut):
             partition(broken)
 
 
-@settings(max_examples=400, deadline=2000)
+@settings(max_examples=examples(400), deadline=2000)
 @given(at=st.integers(2, 100), value=st.integers(0, 255))
 def test_broken_headers_are_refused_or_read(at, value):
     data = bytearray(GOOD)

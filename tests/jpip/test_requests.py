@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from tests.archive.samples import dataset, file_bytes
 from tests.jpip.conftest import TARGET
 from tests.jpip.encoders import j2k, picture
+from tests.properties import examples
 
 from pellucid.access import LOCAL, Caller, Permission
 from pellucid.archive import NOTHING, Archive
@@ -230,7 +231,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=3000)
+@settings(max_examples=examples(150), deadline=3000)
 @given(fields=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6))
 def test_any_request_is_answered_or_refused(server, fields):
     answer = server.get("/jpip?" + urlencode({"target": TARGET} | fields))

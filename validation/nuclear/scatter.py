@@ -76,6 +76,7 @@ def scatter_fraction() -> float:
     against="known truth",
     high=0.012,
     reason="linear interpolation between 56 crystals lifts the tail outside the object by this much",
+    slow=True,
 )
 def scatter_shape() -> float:
     """Largest difference between the shares of five ranges of distance from the axis."""

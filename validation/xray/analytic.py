@@ -107,6 +107,7 @@ def fbp_short_scan() -> float:
     against="analytic truth",
     reason="two samplings of the same object, each within 0.0022 of it and independent of the other",
     high=0.0031,
+    slow=True,
 )
 def curved_is_flat() -> float:
     """Same object, same source."""

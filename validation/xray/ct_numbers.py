@@ -60,6 +60,7 @@ def water_value() -> float:
     unit="HU",
     low=-1.0,
     high=1.0,
+    slow=True,
 )
 def water_uniformity() -> float:
     """Cupping that is left."""

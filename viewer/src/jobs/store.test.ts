@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Job } from "../api";
-import { current, finished, follow, jobs } from "./store";
+import { current, finished, follow, jobs, onJobEnd } from "./store";
 import { summaryOf } from "./summary";
 
 const job = (id: string, state: Job["state"]): Job => ({
@@ -25,6 +25,17 @@ describe("the list of jobs", () => {
     follow(job("b", "failed"));
     expect(ids(current.value)).toEqual(["b", "c"]);
     expect(ids(finished.value)).toEqual(["a", "old", "done"]);
+  });
+
+  it("says that a job ended although the list knew it before its sender did, and once only", () => {
+    jobs.value = [job("early", "failed")];
+    const told: string[] = [];
+    const stop = onJobEnd(({ id }) => told.push(id));
+    follow(job("early", "failed"));
+    follow(job("early", "failed"));
+    stop();
+    expect(told).toEqual(["early"]);
+    expect(ids(current.value)).toEqual(["early"]);
   });
 
   it("says how many ended how", () => {

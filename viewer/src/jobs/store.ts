@@ -38,14 +38,15 @@ export function onJobEnd(listener: Listener): () => void {
 }
 
 function put(job: Job): void {
-  const known = jobs.value.find((other) => other.id === job.id);
+  const known = jobs.value.some((other) => other.id === job.id);
   jobs.value = known ? jobs.value.map((other) => (other.id === job.id ? job : other)) : [job, ...jobs.value];
-  if (!isActive(job)) announceEnd(job, known);
+  if (!isActive(job)) announceEnd(job);
 }
 
-function announceEnd(job: Job, before: Job | undefined): void {
+/** Once a job; the list may have shown it ended before the answer to what started it came. */
+function announceEnd(job: Job): void {
   followed.delete(job.id);
-  if (before && !isActive(before)) return;
+  if (endedHere.value.has(job.id)) return;
   endedHere.value = new Set([...endedHere.value, job.id]);
   ended.forEach((listener) => listener(job));
 }
@@ -73,7 +74,7 @@ export async function refreshJobs(): Promise<void> {
     found.filter(isActive).forEach(follow);
     for (const known of before) {
       const now = found.find((job) => job.id === known.id);
-      if (now && !isActive(now)) announceEnd(now, known);
+      if (now && !isActive(now)) announceEnd(now);
     }
   } catch (error) {
     silent.value = isSilent(error);
