@@ -84,3 +84,21 @@ def test_an_upload_is_called_by_its_first_file(viewer, tmp_path) -> None:
     viewer.page.wait_for_selector(f".jobs-finished .job-done .job-title:text-is('{title}')", state="attached")
     viewer.page.reload()
     viewer.page.wait_for_selector(f".jobs-finished .job-done .job-title:text-is('{title}')", state="attached")
+
+
+def test_a_dozen_jobs_at_work_leave_room_for_other_requests(viewer) -> None:
+    """A browser opens six connections to a server; the events of a job take one until it ends."""
+    busy = [job(n, "running", fraction=0.1) for n in range(1, 13)]
+    viewer.page.route("**/api/jobs", lambda route: route.fulfill(json={"jobs": busy}))
+    asked = []
+    # Never answered, as the events of a job that takes long.
+    viewer.page.route("**/api/jobs/*/events", lambda route: asked.append(route.request.url))
+    viewer.open("/")
+    viewer.page.wait_for_selector("section.studies h2")
+    viewer.page.wait_for_function("() => document.querySelectorAll('.job').length === 12")
+    viewer.page.wait_for_timeout(500)
+    assert 1 <= len(set(asked)) <= 3
+    busy[:] = [one | {"state": "done", "fraction": 1.0} for one in busy]
+    viewer.page.wait_for_function(
+        "() => document.querySelectorAll('.jobs-finished .job').length === 12", timeout=20_000
+    )

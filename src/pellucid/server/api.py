@@ -106,7 +106,9 @@ def _add_jobs(router: APIRouter, platform: Platform) -> None:
     def events(job_id: JobId, caller: Finder) -> StreamingResponse:
         """Server-sent events: the job whenever it changes, until it ends."""
         _job(platform, job_id, caller)
-        return StreamingResponse(_events(platform, job_id), media_type="text/event-stream")
+        # Neither kept by a cache nor held back by a proxy.
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(_events(platform, job_id), media_type="text/event-stream", headers=headers)
 
 
 def _add_acquisitions(router: APIRouter, platform: Platform) -> None:

@@ -25,6 +25,11 @@ export const current = computed(() => jobs.value.filter((job) => isActive(job) |
 /** All others. */
 export const finished = computed(() => jobs.value.filter((job) => !current.value.includes(job)));
 
+/** While jobs are at work the list is asked for, too: some are not followed, and proxies may hold events back. */
+const RETRY_MS = 2000;
+/** Each takes one of the six connections that a browser opens to a server. */
+const MOST_FOLLOWED = 2;
+
 type Listener = (job: Job) => void;
 const ended = new Set<Listener>();
 const followed = new Map<string, () => void>();
@@ -45,6 +50,7 @@ function put(job: Job): void {
 
 /** Once a job; the list may have shown it ended before the answer to what started it came. */
 function announceEnd(job: Job): void {
+  followed.get(job.id)?.();
   followed.delete(job.id);
   if (endedHere.value.has(job.id)) return;
   endedHere.value = new Set([...endedHere.value, job.id]);
@@ -58,9 +64,10 @@ export function follow(job: Job): void {
   // A lost connection is tried again through the list; a server that is gone shows there.
   const lost = (): void => {
     followed.delete(job.id);
-    tryAgain();
+    askAgain();
   };
-  followed.set(job.id, followJob(job.id, put, lost));
+  if (followed.size < MOST_FOLLOWED) followed.set(job.id, followJob(job.id, put, lost));
+  askAgain();
 }
 
 /** Loads the list of jobs and follows those at work. */
@@ -76,18 +83,19 @@ export async function refreshJobs(): Promise<void> {
       const now = found.find((job) => job.id === known.id);
       if (now && !isActive(now)) announceEnd(now);
     }
+    if (found.some(isActive)) askAgain();
   } catch (error) {
     silent.value = isSilent(error);
     jobsError.value = silent.value ? "" : messageOf(error);
-    if (silent.value || jobs.value.some(isActive)) tryAgain();
+    if (silent.value || jobs.value.some(isActive)) askAgain();
   }
 }
 
 let next: ReturnType<typeof setTimeout> | undefined;
 
-function tryAgain(): void {
+function askAgain(): void {
   clearTimeout(next);
-  next = setTimeout(() => void refreshJobs(), 2000);
+  next = setTimeout(() => void refreshJobs(), RETRY_MS);
 }
 
 export async function cancel(job: Job): Promise<void> {
