@@ -9,8 +9,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps
 
-# Four processes of tests (many of them wait for servers), each file in one of them; WORKERS= for none.
-WORKERS ?= --numprocesses 4 --dist loadfile
+# Three processes of tests (many of them wait for servers), each file in one of them; WORKERS= for none.
+WORKERS ?= --numprocesses 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-all lint bench validate docs lock clean

@@ -93,9 +93,13 @@ def test_killed_fifty_times_while_storing(storing, tmp_path):
     assert kill_often(storing, tmp_path / "archive", times=60, seed=2) > 500
 
 
+def place_of(archive, data):
+    return archive.objects.path(hashlib.sha256(data).hexdigest())
+
+
 @pytest.fixture
 def steps(archive, monkeypatch):
-    """What an archive with one object in it does to the disk from now on."""
+    """What an archive does to the disk from now on to store an object in a folder that is there."""
     steps = []
     sync, replace = os.fsync, Path.replace
 
@@ -110,6 +114,7 @@ def steps(archive, monkeypatch):
         return result
 
     archive.store(dicom(instance=1))
+    place_of(archive, dicom(instance=2)).parent.mkdir(exist_ok=True)
     monkeypatch.setattr(os, "fsync", note_sync)
     monkeypatch.setattr(Path, "replace", note_replace)
     event.listen(archive._database.engine, "commit", lambda _connection: steps.append("commit"))
@@ -132,6 +137,13 @@ def test_content_and_name_are_synced_together_where_the_file_system_does_so(arch
     assert steps == ["name", "sync file", "commit"]
 
 
+def test_a_new_folder_for_objects_is_on_disk_too(archive, steps):
+    archive.objects.names_with_content = True
+    place_of(archive, dicom(instance=2)).parent.rmdir()
+    archive.store(dicom(instance=2))
+    assert steps == ["sync folder", "name", "sync file", "commit"]
+
+
 @pytest.mark.parametrize("other", ["process", "crash"])
 def test_what_others_may_have_written_is_synced_the_long_way(archive, steps, other):
     """Another process may lose what we name first; one that died may have named what is not on disk."""
@@ -143,7 +155,7 @@ def test_what_others_may_have_written_is_synced_the_long_way(archive, steps, oth
         (elsewhere / f"{name}.held").touch()
         expected = ["sync file", "name", "sync folder", "commit"]
     else:
-        archive.objects.path(name).write_bytes(dicom(instance=2))
+        place_of(archive, dicom(instance=2)).write_bytes(dicom(instance=2))
         expected = ["sync file", "sync folder", "commit"]
     archive.store(dicom(instance=2))
     assert steps == expected
@@ -151,7 +163,8 @@ def test_what_others_may_have_written_is_synced_the_long_way(archive, steps, oth
 
 def test_an_object_that_has_its_name_but_does_not_reach_the_disk_is_gone(archive, monkeypatch):
     """The next one of that content must not take it for stored."""
-    archive.store(dicom(instance=9))  # the folders are there
+    archive.store(dicom(instance=9))
+    place_of(archive, dicom()).parent.mkdir(exist_ok=True)
     before = list(archive.objects.names())
     archive.objects.names_with_content = True
 
@@ -168,7 +181,7 @@ def test_an_object_that_has_its_name_but_does_not_reach_the_disk_is_gone(archive
 
 
 def test_the_same_content_at_once_waits_until_it_is_on_disk(archive, monkeypatch):
-    archive.store(dicom())  # the folders are there
+    place_of(archive, b"content").parent.mkdir()
     archive.objects.names_with_content = True
     syncing, go, sync = threading.Event(), threading.Event(), os.fsync
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -17,7 +16,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from pellucid.archive.local_copies import LocalCopies
-from pellucid.archive.objects import ObjectDamagedError, Objects, key_of, sha256_of
+from pellucid.archive.objects import FOLDER, ObjectDamagedError, Objects, key_of, sha256_of
 from pellucid.archive.unavailable import ArchiveUnavailableError
 from pellucid.archive.workplace import Workplace
 from pellucid.errors import InvalidInputError
@@ -124,12 +123,18 @@ class BucketObjects(Objects):
                 for item in batch:
                     yield str(item["path"]).rpartition("/")[2]
 
+    def parts(self) -> set[str]:
+        """What the names of all objects there are begin with, two characters each."""
+        with _available():
+            found = map(str, obstore.list_with_delimiter(self._store)["common_prefixes"])
+            return {name for name in found if FOLDER.fullmatch(name)}
+
     def strangers(self) -> Iterator[str]:
         """Names beside the objects, which nothing here made."""
         with _available():
             found = obstore.list_with_delimiter(self._store)
         yield from (str(item["path"]) for item in found["objects"])
-        yield from (name for name in map(str, found["common_prefixes"]) if not re.fullmatch("[0-9a-f]{2}", name))
+        yield from (name for name in map(str, found["common_prefixes"]) if not FOLDER.fullmatch(name))
 
     def _get(self, name: str) -> bytes:
         if (copy := self._copies.find(name)) is not None:

@@ -22,7 +22,7 @@ from pellucid.errors import PellucidError
 _CHUNK = 1 << 20
 _ROOM_BYTES = 64 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FOLDER = re.compile(r"[0-9a-f]{2}")
+FOLDER = re.compile(r"[0-9a-f]{2}")
 _LAYOUT = ".layout-1"
 _NAMES_WITH_CONTENT = ("ext4", "xfs")
 """File systems that write a new file's name to disk when the file is synced: by the order of their journal, or, ext4
@@ -175,10 +175,14 @@ class Objects:
             if path.name != _LAYOUT and path.is_file():
                 yield path.name
 
+    def parts(self) -> set[str]:
+        """What the names of all objects there are begin with, two characters each."""
+        return {path.name for path in self.folder.iterdir() if FOLDER.fullmatch(path.name)}
+
     def strangers(self) -> Iterator[str]:
         """Names beside the objects, which nothing here made."""
         for path in self.folder.iterdir():
-            if path.name != _LAYOUT and not (path.is_dir() and _FOLDER.fullmatch(path.name)):
+            if path.name != _LAYOUT and not (path.is_dir() and FOLDER.fullmatch(path.name)):
                 yield path.name
 
     def _get(self, name: str) -> bytes:
@@ -246,8 +250,8 @@ class Objects:
         try:
             temporary.replace(target)
         except FileNotFoundError:
-            for number in range(256):  # all at once: each alone would be a wait for the disk
-                (self.folder / f"{number:02x}").mkdir(exist_ok=True)
+            for digit in "0123456789abcdef":  # several at once: each alone would be a wait for the disk
+                target.parent.with_name(target.parent.name[0] + digit).mkdir(exist_ok=True)
             _sync_folder(self.folder)
             temporary.replace(target)
 

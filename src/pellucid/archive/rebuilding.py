@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _AT_ONCE = 200
-_PARTS = [f"{number:02x}" for number in range(256)]
 
 Label = Callable[[Path], AcquisitionLabel]
 """Reads the label of a raw signal's file; raises `PellucidError` where it is none."""
@@ -54,8 +53,9 @@ def rebuild(archive: Archive, label: Label, progress: Progress = no_progress) ->
             raise InvalidInputError("is not empty; move it away first", field="index")
     rebuilt, waiting = Rebuilt(), list[Parsed]()
     again: list[Parsed] = []
-    for number, part in enumerate(_PARTS):
-        progress(number / len(_PARTS), f"{rebuilt.instances} instances")
+    parts = sorted(archive.objects.parts())
+    for number, part in enumerate(parts):
+        progress(number / len(parts), f"{rebuilt.instances} instances")
         for name in sorted(archive.objects.names(part)):
             parsed = _parsed(archive, name, label, rebuilt)
             if parsed is not None:
