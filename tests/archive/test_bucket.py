@@ -108,7 +108,9 @@ def test_damage_in_the_bucket_is_noticed(archive):
     assert len(list(archive.verify())) == 1
 
 
-@pytest.mark.parametrize("mode", ["refuse", "error", "slow", "cut"])
+@pytest.mark.parametrize(
+    "mode", ["error", "slow", *(pytest.param(m, marks=pytest.mark.slow) for m in ("refuse", "cut"))]
+)
 def test_what_a_failing_bucket_did_not_take_is_not_acknowledged(relay, bucket, tmp_path, mode):
     with Archive(tmp_path, places=Places(objects=bucket)) as archive:
         archive.store(dicom(instance=1))

@@ -61,6 +61,7 @@ def hot(picture: np.ndarray) -> np.ndarray:
     return picture[..., 0].astype(int) - picture[..., 2] > 60
 
 
+@pytest.mark.slow
 def test_ct_from_fewer_views_and_with_another_filter(room) -> None:
     """An eighth of the views leaves streaks, and a filter that ends early hides them."""
     room.show("CT head")

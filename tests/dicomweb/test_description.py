@@ -28,7 +28,7 @@ def schema(tmp_path_factory):
         yield described
 
 
-def ask(operation, examples=6):
+def ask(operation, examples=3):
     """Make so many requests of an operation, each answered as it declares; the statuses, counted."""
     statuses = Counter()
 

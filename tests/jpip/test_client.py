@@ -107,9 +107,16 @@ OPTIONS = {
 }
 
 
+# Each kind one way; the other way where there is time.
+WAYS = [
+    pytest.param(kind, session, marks=[pytest.mark.slow] if session == number % 2 else [])
+    for number, kind in enumerate(OPTIONS)
+    for session in (False, True)
+]
+
+
 @needs_openjpeg
-@pytest.mark.parametrize("session", [False, True])
-@pytest.mark.parametrize("kind", OPTIONS)
+@pytest.mark.parametrize(("kind", "session"), WAYS)
 def test_regions_are_exact(stored, connect, tmp_path, kind, session):
     """Every sample of a region is that of the whole picture, at every resolution."""
     array = picture(307, 411)

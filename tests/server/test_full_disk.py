@@ -114,6 +114,7 @@ def assert_exactly(server, acknowledged, *, more=()):
     return found
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up(server, disk):
     senders, ballast, stored = [Stow(server), CStore(server)], Ballast(disk), set()
     for sender in senders:

@@ -25,7 +25,7 @@ def process(tmp_path):
     running.communicate()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_start_and_stop(process, tmp_path, how):
     line = process.stdout.readline()
     address = re.search(r"http://127\.0\.0\.1:\d+", line)[0]

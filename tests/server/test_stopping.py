@@ -114,7 +114,8 @@ class Associated(threading.Thread):
                 self.acknowledged.append(uid(self.study, 1, instance))
 
 
-@pytest.mark.parametrize("whom", ["server", pytest.param("group", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("whom", ["server", "group"])
 def test_what_was_acknowledged_over_dimse_is_there(tmp_path, whom):
     """A terminal or a service manager may signal every process of the group."""
     command = [sys.executable, "-m", "pellucid.server", "--data", str(tmp_path / "data"), "--port", "0"]

@@ -160,6 +160,7 @@ CATPHAN_RANGES = {
     reason="inside every range is a negative number",
     unit="HU",
     high=0.0,
+    slow=True,
 )
 def inserts_polychromatic() -> float:
     """Whole spectrum, beam hardening corrected."""

@@ -42,6 +42,7 @@ def electron_share(energies_kev):
     return np.sum(section * (1 - ratio), axis=1) / np.sum(section, axis=1)
 
 
+@pytest.mark.slow
 def test_tube_output_grows_with_voltage_and_shrinks_with_filtration():
     sums = [
         tube_output(kv, 10.0, al, cu).photons_per_mm2_per_mas.sum()
