@@ -4,8 +4,10 @@ import re
 
 from xdist.scheduler import LoadFileScheduling
 
-# Two browsers that draw at a time without a graphics card make each other several times slower.
-_BROWSER = re.compile(r"tests/browser/")
+# Two browsers that draw at a time without a graphics card make each other several times slower. The demonstration
+# scans and reconstructs, with the loops of all modalities.
+_BROWSER = re.compile(r"tests/browser/(?!test_demonstration)")
+_DEMONSTRATION = "tests/browser/test_demonstration.py"
 # These compile the loops that all others use; several that compile them at the same time would all pay for it.
 _LOOPS = re.compile(r"tests/(operators|functionals|solvers)/")
 # One kind of signal each, with the loops of its own.
@@ -31,6 +33,6 @@ class Chains(LoadFileScheduling):
 def _turn(scope):
     if scope == "loops" or _BROWSER.match(scope):
         return 0
-    if _MODALITY.match(scope):
+    if _MODALITY.match(scope) or scope == _DEMONSTRATION:
         return 2
     return 3 if _ALL_LOOPS.match(scope) else 1
