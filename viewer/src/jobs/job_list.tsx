@@ -14,8 +14,8 @@ const STATES: Readonly<Record<Job["state"], string>> = {
 
 const MOST_LINKS = 3;
 
-/** One job: what it is, how far, and its end; with a button to cancel or to dismiss it. */
-export function JobRow({ job }: { job: Job }) {
+/** One job: what it is, how far, and its end; with a button to cancel or to dismiss it; `onward`: with the way to what it stored. */
+export function JobRow({ job, onward = false }: { job: Job; onward?: boolean }) {
   const active = isActive(job);
   return (
     <li class={`job job-${job.state}`} data-job={job.id}>
@@ -23,7 +23,7 @@ export function JobRow({ job }: { job: Job }) {
         <span class="job-title" title={job.title}>
           {job.title}
         </span>
-        {job.state === "done" && <StudyLinks job={job} />}
+        {onward && job.state === "done" && <StudyLinks job={job} />}
         <span class="job-state">{active && job.fraction > 0 ? `${Math.round(job.fraction * 100)} %` : STATES[job.state]}</span>
         {active ? (
           <Button small onClick={() => void cancel(job)} label={`Cancel ${job.title}`}>
@@ -83,7 +83,7 @@ export function JobList() {
           <summary>{summaryOf(finished.value)}</summary>
           <ul class="job-rows" tabIndex={0} aria-label="Finished jobs">
             {finished.value.map((job) => (
-              <JobRow key={job.id} job={job} />
+              <JobRow key={job.id} job={job} onward />
             ))}
           </ul>
         </details>
