@@ -27,7 +27,7 @@ UNREADABLE = (
     ValueError,
     LookupError,
     TypeError,
-    NotImplementedError,
+    NotImplementedError,  # an unknown value representation
     struct.error,
     OverflowError,
     RecursionError,

@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Job } from "../api";
-import { current, finished, follow, jobs, onJobEnd } from "./store";
+import { current, finished, follow, jobs, onJobEnd, refreshJobs } from "./store";
 import { summaryOf } from "./summary";
 
 const job = (id: string, state: Job["state"]): Job => ({
@@ -36,6 +36,24 @@ describe("the list of jobs", () => {
     stop();
     expect(told).toEqual(["early"]);
     expect(ids(current.value)).toEqual(["early"]);
+  });
+
+  it("says that a job ended although a list that was asked for before it began came in between", async () => {
+    const lists = [[], [job("late", "done")]];
+    vi.stubGlobal("EventSource", class {
+      close(): void {}
+    });
+    vi.stubGlobal("fetch", () => Promise.resolve(new Response(JSON.stringify({ jobs: lists.shift() }))));
+    const told: string[] = [];
+    const stop = onJobEnd(({ id }) => told.push(id));
+    jobs.value = [];
+    follow(job("late", "queued"));
+    await refreshJobs();
+    expect(jobs.value).toEqual([]);
+    await refreshJobs();
+    stop();
+    vi.unstubAllGlobals();
+    expect(told).toEqual(["late"]);
   });
 
   it("says how many ended how", () => {

@@ -32,6 +32,8 @@ const MOST_FOLLOWED = 2;
 
 type Listener = (job: Job) => void;
 const ended = new Set<Listener>();
+/** Jobs that were at work when this page heard of them, followed or not. */
+const awaited = new Set<string>();
 const followed = new Map<string, () => void>();
 const dismissed = new Set<string>();
 let nextSending = 1;
@@ -60,7 +62,9 @@ function announceEnd(job: Job): void {
 /** Shows a job and keeps it up to date until it ends. */
 export function follow(job: Job): void {
   put(job);
-  if (!isActive(job) || followed.has(job.id)) return;
+  if (!isActive(job)) return;
+  awaited.add(job.id);
+  if (followed.has(job.id)) return;
   // A lost connection is tried again through the list; a server that is gone shows there.
   const lost = (): void => {
     followed.delete(job.id);
@@ -74,15 +78,11 @@ export function follow(job: Job): void {
 export async function refreshJobs(): Promise<void> {
   try {
     const found = (await listJobs()).filter((job) => !dismissed.has(job.id));
-    const before = jobs.value.filter(isActive);
     jobs.value = [...found].sort((a, b) => b.created.localeCompare(a.created));
     jobsError.value = "";
     silent.value = false;
     found.filter(isActive).forEach(follow);
-    for (const known of before) {
-      const now = found.find((job) => job.id === known.id);
-      if (now && !isActive(now)) announceEnd(now);
-    }
+    found.filter((job) => awaited.has(job.id) && !isActive(job)).forEach(announceEnd);
     if (found.some(isActive)) askAgain();
   } catch (error) {
     silent.value = isSilent(error);
