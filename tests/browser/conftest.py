@@ -54,8 +54,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """A test that failed shows what was on its page and what the server was doing."""
     report = yield
-    viewer = getattr(item, "funcargs", {}).get("viewer")
-    if report.when == "call" and report.failed and isinstance(viewer, Viewer):
+    pages = (value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Viewer))
+    viewer = next(pages, None)
+    if report.when == "call" and report.failed and viewer is not None:
         report.sections.append(("the page's text", _told(lambda: viewer.page.inner_text("body", timeout=5000))))
         report.sections.append(("the server's jobs", _told(lambda: _answer(f"{viewer.address}/api/jobs"))))
     return report

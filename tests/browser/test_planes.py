@@ -5,6 +5,7 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 
+from .conftest import viewer_of
 from .synthetic import Marked, marked, write
 
 RIGHT = {"axial": (1, 0, 0), "coronal": (1, 0, 0), "sagittal": (0, 1, 0)}
@@ -49,14 +50,21 @@ def volume(request, store, tmp_path_factory) -> tuple[Marked, str]:
     return made, name
 
 
-def test_markers_are_where_they_are_in_the_patient(viewer, volume) -> None:
+@pytest.fixture(scope="module")
+def room(volume, server, chromium):
+    """The reading room of the volume; both tests of a volume share it."""
+    with viewer_of(server, chromium) as viewer:
+        viewer.open("/")
+        viewer.read_study(volume[1])
+        yield viewer
+
+
+def test_markers_are_where_they_are_in_the_patient(room, volume) -> None:
     """Crosshair through each marker: it lies at the computed pixel of all three planes, within a pixel, and is it.
 
     A voxel covers 4 pixels or more here, so a flip, a swap of axes or a shift by one voxel is far outside.
     """
-    made, name = volume
-    viewer.open("/")
-    viewer.read_study(name)
+    viewer, made = room, volume[0]
     viewer.page.click("button:text-is('Three planes')")
     for plane, letters in LETTERS.items():
         viewer.drawn(plane)
@@ -86,11 +94,11 @@ def _go_to(viewer, made: Marked, point: NDArray[np.float64]) -> None:
         assert abs(shown - point[axis]) <= step / 2 + 0.1, f"{plane} shows {shown} mm, marker at {point[axis]} mm"
 
 
-def test_own_slices_are_shown_in_order_and_upright(viewer, volume) -> None:
+def test_own_slices_are_shown_in_order_and_upright(room, volume) -> None:
     """The single picture: the slice of a marker, found by number, shows it at its row and column."""
-    made, name = volume
-    viewer.open("/")
-    viewer.read_study(name)
+    viewer, made = room, volume[0]
+    viewer.page.click("button:text-is('Single')")
+    viewer.drawn("acquired")
     viewer.page.keyboard.press("Home")
     for _ in range(12):
         viewer.page.keyboard.press("ArrowDown")

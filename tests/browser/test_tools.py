@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from .conftest import viewer_of
 from .synthetic import marked, write, write_pet_and_ct
 
 
@@ -25,6 +26,28 @@ def reading(viewer, patient):
     return viewer
 
 
+@pytest.fixture(scope="module")
+def room(server, chromium, patient):
+    """One page for the tests of the single viewport."""
+    with viewer_of(server, chromium) as viewer:
+        viewer.open("/")
+        viewer.read_study(patient)
+        yield viewer
+
+
+@pytest.fixture
+def single(room):
+    """The middle slice in the window, size and place that it was opened with."""
+    yield room
+    room.page.keyboard.press("r")
+    room.page.keyboard.press("Home")
+    room.page.keyboard.press("PageDown")
+    room.page.keyboard.press("ArrowDown")
+    room.page.keyboard.press("ArrowDown")
+    room.settled()
+    assert room.text("slice") == "13 / 25"
+
+
 def drag(viewer, start: tuple[int, int], end: tuple[int, int], button: str = "left") -> None:
     """Drag over the first viewport, by places in pixels from its top left corner."""
     viewer.hover("acquired", *start)
@@ -40,68 +63,68 @@ def marker(picture: np.ndarray) -> tuple[np.ndarray, float]:
     return np.array([columns.mean(), rows.mean()]), float(rows.size)
 
 
-def test_window_by_drag_numbers_and_presets(reading) -> None:
-    page = reading.page
-    assert reading.text("window") == "C 350  W 1100 HU"
-    drag(reading, (300, 300), (360, 300))
+def test_window_by_drag_numbers_and_presets(single) -> None:
+    page = single.page
+    assert single.text("window") == "C 350  W 1100 HU"
+    drag(single, (300, 300), (360, 300))
     # 60 pixels to the right widen by 60/300 of the width and leave the centre.
-    assert reading.text("window") == "C 350  W 1320 HU"
-    drag(reading, (300, 300), (300, 270))
-    assert reading.text("window") == "C 218  W 1320 HU"
+    assert single.text("window") == "C 350  W 1320 HU"
+    drag(single, (300, 300), (300, 270))
+    assert single.text("window") == "C 218  W 1320 HU"
     page.select_option("select[name=preset]", "Bone")
-    assert reading.text("window") == "C 400  W 1800 HU"
+    assert single.text("window") == "C 400  W 1800 HU"
     page.fill("input[aria-label='Window width']", "500")
     page.keyboard.press("Enter")
-    assert reading.text("window") == "C 400  W 500 HU"
+    assert single.text("window") == "C 400  W 500 HU"
     page.fill("input[aria-label='Window width']", "none")
     page.keyboard.press("Enter")
     assert page.input_value("input[aria-label='Window width']") == "500"
     page.keyboard.press("r")
-    assert reading.text("window") == "C 350  W 1100 HU"
+    assert single.text("window") == "C 350  W 1100 HU"
 
 
-def test_brightness_follows_the_window_and_inversion(reading) -> None:
+def test_brightness_follows_the_window_and_inversion(single) -> None:
     """600 HU in a window from −200 to 900: 800/1100 of full brightness; inverted: the rest."""
-    grey = reading.picture("acquired")[..., 0]
+    grey = single.picture("acquired")[..., 0]
     assert grey.max() == pytest.approx(255 * 800 / 1100, abs=2)
     assert grey.min() == 0
-    reading.page.keyboard.press("i")
-    reading.settled()
-    inverted = reading.picture("acquired")[..., 0]
+    single.page.keyboard.press("i")
+    single.settled()
+    inverted = single.picture("acquired")[..., 0]
     middle = inverted.shape[0] // 2, inverted.shape[1] // 2
     assert inverted[middle] == 255
     assert inverted[grey == grey.max()].mean() == pytest.approx(255 * 300 / 1100, abs=3)
 
 
-def test_pan_and_zoom_keep_what_is_under_the_pointer(reading) -> None:
-    before, area = marker(reading.picture("acquired"))
-    drag(reading, (200, 200), (240, 170), button="middle")
-    moved, same = marker(reading.picture("acquired"))
+def test_pan_and_zoom_keep_what_is_under_the_pointer(single) -> None:
+    before, area = marker(single.picture("acquired"))
+    drag(single, (200, 200), (240, 170), button="middle")
+    moved, same = marker(single.picture("acquired"))
     assert moved - before == pytest.approx([40, -30], abs=1)
     assert same == pytest.approx(area, rel=0.02)
     start = (int(moved[0]), int(moved[1]))
-    drag(reading, start, (start[0], start[1] - 60), button="right")
+    drag(single, start, (start[0], start[1] - 60), button="right")
     # 120 pixels up would double the size: 60 make it larger by the square root of two, in area by two.
-    zoomed, larger = marker(reading.picture("acquired"))
+    zoomed, larger = marker(single.picture("acquired"))
     assert larger == pytest.approx(2 * area, rel=0.05)
     assert zoomed == pytest.approx(moved, abs=2)
-    reading.page.keyboard.press("r")
-    reading.settled()
-    assert marker(reading.picture("acquired"))[0] == pytest.approx(before, abs=1)
+    single.page.keyboard.press("r")
+    single.settled()
+    assert marker(single.picture("acquired"))[0] == pytest.approx(before, abs=1)
 
 
-def test_wheel_and_keys_scroll_to_the_ends(reading) -> None:
-    reading.hover("acquired", 300, 300)
-    reading.page.mouse.wheel(0, 100)
-    assert reading.text("slice") == "14 / 25"
-    reading.page.keyboard.press("PageUp")
-    assert reading.text("slice") == "4 / 25"
-    reading.page.keyboard.press("Home")
-    reading.page.keyboard.press("ArrowUp")
-    assert reading.text("slice") == "1 / 25"
-    reading.page.keyboard.press("End")
-    assert reading.text("slice") == "25 / 25"
-    reading.settled()
+def test_wheel_and_keys_scroll_to_the_ends(single) -> None:
+    single.hover("acquired", 300, 300)
+    single.page.mouse.wheel(0, 100)
+    assert single.text("slice") == "14 / 25"
+    single.page.keyboard.press("PageUp")
+    assert single.text("slice") == "4 / 25"
+    single.page.keyboard.press("Home")
+    single.page.keyboard.press("ArrowUp")
+    assert single.text("slice") == "1 / 25"
+    single.page.keyboard.press("End")
+    assert single.text("slice") == "25 / 25"
+    single.settled()
 
 
 def test_side_by_side_scrolls_together_until_parted(reading) -> None:

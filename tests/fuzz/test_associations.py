@@ -209,7 +209,7 @@ def converse_often(folder, count):
     return made.damaged, watch
 
 
-@pytest.mark.parametrize("count", [10, pytest.param(100_000, marks=FULL)])
+@pytest.mark.parametrize("count", [5, pytest.param(100_000, marks=FULL)])
 def test_damaged_conversations(tmp_path, count):
     """`count` is of damaged PDUs."""
     converse_often(tmp_path / "archive", count)
@@ -231,7 +231,7 @@ def test_partners_that_trickle_do_not_hold_others_up(tmp_path):
             link.close()
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(100_000, marks=FULL)])
+@pytest.mark.parametrize("count", [10, pytest.param(100_000, marks=FULL)])
 def test_damaged_identifiers(count):
     """The data sets of requests, with sequences, taken apart without the network."""
     chance, watch = random.Random(7), Watch(settled=min(400, count // 2))

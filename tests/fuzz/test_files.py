@@ -70,7 +70,7 @@ def parse_often(count):
     return watch
 
 
-@pytest.mark.parametrize("count", [15, pytest.param(100_000, marks=FULL)])
+@pytest.mark.parametrize("count", [7, pytest.param(100_000, marks=FULL)])
 def test_parsing(count):
     parse_often(count)
 
@@ -98,7 +98,7 @@ def store_often(folder, count):
     return watch
 
 
-@pytest.mark.parametrize("count", [15, pytest.param(20_000, marks=FULL)])
+@pytest.mark.parametrize("count", [7, pytest.param(20_000, marks=FULL)])
 def test_storing(tmp_path, count):
     store_often(tmp_path / "archive", count)
 
@@ -121,6 +121,6 @@ def read_often(folder, count):
     return watch
 
 
-@pytest.mark.parametrize("count", [15, pytest.param(20_000, marks=FULL)])
+@pytest.mark.parametrize("count", [7, pytest.param(20_000, marks=FULL)])
 def test_reading_images(tmp_path, count):
     read_often(tmp_path, count)

@@ -106,7 +106,7 @@ def ask_often(app, count):
     return watch
 
 
-@pytest.mark.parametrize("count", [30, pytest.param(100_000, marks=FULL)])
+@pytest.mark.parametrize("count", [12, pytest.param(100_000, marks=FULL)])
 def test_damaged_requests(app, count):
     ask_often(app, count)
 
@@ -165,6 +165,6 @@ def exchange_often(app, count):
     return watch
 
 
-@pytest.mark.parametrize("count", [15, pytest.param(10_000, marks=FULL)])
+@pytest.mark.parametrize("count", [6, pytest.param(10_000, marks=FULL)])
 def test_damaged_bytes_over_sockets(app, count):
     exchange_often(app, count)

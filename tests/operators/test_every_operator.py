@@ -7,7 +7,17 @@ from pellucid.testing import adjoint_gap, dense_matrix, operator_classes
 from pellucid.testing.adjoint import draw
 
 CLASSES = operator_classes()
-HEAVY = {"CoilSensitivity", "ConeRayTransform", "FanRayTransform", "LineProjector", "SinogramProjector", "Wavelet"}
+HEAVY = {
+    "CoilSensitivity",
+    "ConeRayTransform",
+    "FanRayTransform",
+    "LineProjector",
+    "NonCartesianEncoding",
+    "ParallelRayTransform",
+    "SenseNormal",
+    "SinogramProjector",
+    "Wavelet",
+}
 """Their loops take seconds to compile: in the precision that reconstructions use, and in double with the long tests."""
 
 

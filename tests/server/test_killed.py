@@ -20,7 +20,7 @@ from tests.server.running import Server
 from pellucid.archive import Archive
 
 ANSWERED = re.compile(r"Sending file: \S*?(\d+)\.dcm|Received Store Response \((\w+)")
-EACH = 400
+EACH = 250
 """Of instances that one sender has for one life of a server: more than it sends."""
 
 
