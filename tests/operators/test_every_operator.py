@@ -13,6 +13,7 @@ HEAVY = {
     "FanRayTransform",
     "LineProjector",
     "NonCartesianEncoding",
+    "NonCartesianNormal",
     "ParallelRayTransform",
     "SenseNormal",
     "SinogramProjector",

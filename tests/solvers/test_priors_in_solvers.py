@@ -53,10 +53,10 @@ def test_fista_states_are_independent_arrays_with_the_objective_at_the_end():
 
 @pytest.mark.parametrize("relaxation", [1.0, 1.8])
 def test_primal_dual_denoising_equals_the_slow_reference(relaxation):
-    x = drawn((7, 8), 5)
+    x = drawn((7, 8), 5, np.float32)
     states = list(
         total_variation_pdhg(
-            Identity(x.shape, np.float64), x, weight=0.3, iterations=400, non_negative=False, relaxation=relaxation
+            Identity(x.shape, np.float32), x, weight=0.3, iterations=400, non_negative=False, relaxation=relaxation
         )
     )
     assert np.allclose(states[-1].x, total_variation_by_matrices(x, 0.3, (1.0, 1.0)), atol=2e-4)
@@ -108,8 +108,8 @@ def test_scaling_the_units_scales_the_iterates():
 
 
 def test_starting_at_the_solution_stays_there():
-    x = np.full((5, 6), 2.0)
-    first = next(total_variation_pdhg(Identity(x.shape, np.float64), x, weight=0.3, iterations=1, x0=x))
+    x = np.full((5, 6), 2.0, np.float32)
+    first = next(total_variation_pdhg(Identity(x.shape, np.float32), x, weight=0.3, iterations=1, x0=x))
     assert np.allclose(first.x, x)
 
 

@@ -75,6 +75,7 @@ def lines_through_ellipsoids() -> float:
     against="known truth",
     high=1e-12,
     reason="rounding of double precision",
+    slow=True,
 )
 def adjoint_of_the_sinogram_projector() -> float:
     """|⟨Ax, y⟩ - ⟨x, Aᵀy⟩| over the norms."""

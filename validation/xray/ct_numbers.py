@@ -75,6 +75,7 @@ def water_uniformity() -> float:
     unit="HU",
     low=10.0,
     high=80.0,
+    slow=True,
 )
 def water_cupping() -> float:
     """Cupping of 120 kV behind 20 cm of water."""

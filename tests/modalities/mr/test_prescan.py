@@ -21,7 +21,7 @@ from pellucid.modalities.mr.recon.normalise import log_shading
 from pellucid.modalities.mr.writers import write_ismrmrd
 from validation import mr_shading
 
-QUICK = {"resolution_mm": 4.0, "slice_thickness_mm": 4.0, "slices": 6, "b1_variation": 0.0, "signal_to_noise": 1e4}
+QUICK = {"resolution_mm": 4.0, "slice_thickness_mm": 4.0, "slices": 4, "b1_variation": 0.0, "signal_to_noise": 1e4}
 
 
 @pytest.fixture(scope="module")
