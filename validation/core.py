@@ -96,6 +96,7 @@ def non_uniform_fourier_error() -> float:
     against="peer",
     high=1e-12,
     reason="PyWavelets' db2 with periodization is the same transform: rounding only",
+    slow=True,
 )
 def wavelet_difference() -> float:
     """The largest difference of any coefficient."""

@@ -105,7 +105,8 @@ def test_all_that_match_and_again_from_where_it_stopped(archive):
     assert transcoder.run(HTJ2K, {"Modality": "CT"}).done == 0
 
 
-@pytest.mark.parametrize("wait", [0.8, *(pytest.param(wait, marks=pytest.mark.slow) for wait in (0.4, 0.6, 1.0, 1.3))])
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.4, 0.6, 0.8, 1.0, 1.3])
 def test_nothing_is_lost_when_it_is_killed(tmp_path, wait):
     noise = np.random.default_rng(0).integers(0, 4096, (100, 128, 128), np.uint16)
     with Archive(tmp_path) as archive, archive.batch() as batch:

@@ -43,11 +43,16 @@ WAIT_MS = 90_000
 """Software rendering on a busy machine is slow; nothing here is a timing."""
 
 
+RECONSTRUCTING = {"test_assumed_position.py", "test_drop.py", "test_jobs.py", "test_journeys.py"}
+"""Their jobs would compile what other tests are compiling at the start."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder drives a browser."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.browser)
+    """Everything in this folder drives a browser; what reconstructs comes last."""
+    here = {item for item in items if Path(__file__).parent in item.path.parents}
+    for item in here:
+        item.add_marker(pytest.mark.browser)
+    items.sort(key=lambda item: item in here and item.path.name in RECONSTRUCTING)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -98,6 +98,7 @@ def check(times_s, frames) -> None:
         np.testing.assert_allclose(field_of(frame), colour(number), atol=COLOUR)
 
 
+@pytest.mark.slow
 def test_a_recording_as_secondary_capture(capture) -> None:
     record(capture, 2)
     (made,) = store(capture)

@@ -23,6 +23,7 @@ def arrived(viewer, patient: str) -> int:
     return int(viewer.page.inner_text(".strip-title .soft"))
 
 
+@pytest.mark.slow
 def test_files_are_taken_anywhere_on_the_page(viewer, tmp_path) -> None:
     viewer.open("/")
     signal = write(kspace("Dropped signal", slices=2, size=32), tmp_path)

@@ -237,6 +237,7 @@ BROKEN_WORDS = """elements => elements.flatMap(element => {
 """The words of elements that begin in one line and end in another."""
 
 
+@pytest.mark.slow
 def test_long_names_of_methods_break_between_their_words(viewer, tmp_path) -> None:
     """In the corner of one of two viewports, beside the raw-data panel, and in the strip."""
     files = write_series(marked("axial"), tmp_path, "Long names")

@@ -42,7 +42,10 @@ def centroid(picture: NDArray[np.uint8], near: NDArray[np.float64], reach: float
     return np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
 
 
-@pytest.fixture(scope="module", params=["axial", "sagittal", "coronal"])
+@pytest.fixture(
+    scope="module",
+    params=[*(pytest.param(plane, marks=pytest.mark.slow) for plane in ("axial", "coronal")), "sagittal"],
+)
 def volume(request, store, tmp_path_factory) -> tuple[Marked, str]:
     """A marked volume, stored on the server, and its patient's name."""
     made, name = marked(request.param), f"Marked {request.param}"
@@ -118,7 +121,7 @@ def test_own_slices_are_shown_in_order_and_upright(room, volume) -> None:
     assert np.abs(centroid(picture, wanted, 60) - wanted).max() < 1.0
 
 
-@pytest.mark.parametrize("layout", ["Single", "Three planes"])
+@pytest.mark.parametrize("layout", [pytest.param("Single", marks=pytest.mark.slow), "Three planes"])
 def test_small_values_are_not_shown_inverted(viewer, layout, tmp_path) -> None:
     """Values far below one (attenuation in 1/cm): what is larger is brighter, as in any other unit."""
     made, name = marked("axial"), f"Small values {layout}"

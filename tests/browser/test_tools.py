@@ -146,6 +146,7 @@ def test_side_by_side_scrolls_together_until_parted(reading) -> None:
     reading.settled()
 
 
+@pytest.mark.slow
 def test_side_by_side_keeps_the_filled_half_active(reading) -> None:
     """Its controls stay; the series that is chosen next fills the other half."""
     page = reading.page
@@ -182,6 +183,7 @@ def test_the_help_opens_and_closes_by_key_and_gives_way_to_raw_data(reading) -> 
     assert shown.count() == 0
 
 
+@pytest.mark.slow
 def test_a_series_has_one_usual_window(viewer, tmp_path) -> None:
     """Of PET, where the slices' uptakes differ: reset gives what opening gave, on every slice."""
     ct, pet = write_pet_and_ct(tmp_path, "Usual window")
@@ -201,6 +203,7 @@ def test_a_series_has_one_usual_window(viewer, tmp_path) -> None:
         assert viewer.text("window") == "SUV 0.0 – 10.0"
 
 
+@pytest.mark.slow
 def test_texts_are_legible_on_white_as_on_black(reading) -> None:
     """Every letter has a dark rim: what is bright on black and on white has dark pixels around it."""
     page = reading.page

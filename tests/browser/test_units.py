@@ -12,7 +12,10 @@ from pellucid.image import axial_affine
 LEVELS = {"attenuation_coefficient": (0.2, "1/cm"), "ct_number": (350.0, "HU"), "t1": (900.0, "ms")}
 
 
-@pytest.mark.parametrize("quantity", LEVELS)
+@pytest.mark.parametrize(
+    "quantity",
+    ["attenuation_coefficient", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ct_number", "t1"))],
+)
 def test_pixel_and_window_have_the_unit(viewer, tmp_path, quantity) -> None:
     value, unit = LEVELS[quantity]
     slices, rows, columns = shape = (3, 40, 50)

@@ -190,7 +190,7 @@ def echo(port):
 
 def converse_often(folder, count):
     """Conversations until as many PDUs were damaged, the next partner is served; how many were."""
-    made, watch = Conversations(4), Watch(settled=min(60, count // 8))
+    made, watch = Conversations(4), Watch(settled=min(60, 1 + count // 8))
     with no_failure_logged(), Archive(folder) as archive:
         archive.store(dicom(1, 1, 1))
         with listening(archive, limits=LIMITS) as listener:

@@ -140,7 +140,10 @@ def kill_often(folder, storescu, times, seed):
 
 @pytest.mark.parametrize(
     ("times", "least"),
-    [(2, 2), pytest.param(50, 500, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])],
+    [
+        pytest.param(2, 2, marks=pytest.mark.slow),
+        pytest.param(50, 500, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+    ],
 )
 def test_killed_while_clients_store(tmp_path, program, times, least):
     assert kill_often(tmp_path, program("storescu"), times, seed=times) > least

@@ -19,7 +19,7 @@ from pellucid.testing import Matrix, draw
 from validation.core import smoothed_minimum, total_variation_by_matrices
 
 
-def drawn(shape, seed, dtype=np.float64):
+def drawn(shape, seed, dtype=np.float32):
     return draw(shape, np.dtype(dtype), seed)
 
 

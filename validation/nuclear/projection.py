@@ -87,6 +87,7 @@ def adjoint_of_the_sinogram_projector() -> float:
     against="known truth",
     high=1e-12,
     reason="same method, separate code: rounding of double precision",
+    slow=True,
 )
 def both_projectors() -> float:
     """Relative L2 difference, border voxels included."""

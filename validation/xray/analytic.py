@@ -166,6 +166,7 @@ def fdk_mid_plane() -> float:
     against="analytic truth",
     reason="LEAP and the published value are 0.01999 of 0.02",
     high=5e-4,
+    slow=True,
 )
 def fdk_value() -> float:
     """Middle 50 x 50 x 16 voxels."""

@@ -122,7 +122,7 @@ def test_planes_and_views_in_part_are_those_of_the_whole():
 def test_lines_stop_at_the_crystals():
     grid = Grid((1, 1, 41), (1.0, 1.0, 1.0))
     ends = np.array([[[-10.0, 0, 0], [5.0, 0, 0]], [[5.0, 0, 0], [5.0, 0, 0]], [[-500.0, 0.3, 0], [500.0, 0.3, 0]]])
-    got = LineProjector(ends, grid, dtype=np.float64)(np.ones(grid.shape))
+    got = LineProjector(ends, grid)(np.ones(grid.shape, np.float32))
     # 16 voxel centres from -10 to 5; a point; all 41 voxels at 0.3 mm beside the centres of a 1 mm row.
     assert np.allclose(got, [16.0, 0.0, 41 * 0.7 * np.hypot(1, 0)])
 
