@@ -74,6 +74,9 @@ def test_unknown_class_is_named():
     dataset.SOPClassUID = "1.2.3"
     (line,) = conformance([dataset])
     assert "not a SOP class of the standard's tables" in line
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.9.100.1"
+    (line,) = conformance([dataset])
+    assert "waveform-presentation-state-relationship, which the standard's tables lack" in line
 
 
 def test_extensions_are_told_apart():
