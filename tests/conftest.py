@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socketserver
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def cheap_passwords():
     """Accounts of tests are kept with a hash of a millisecond, not the tenth of a second that guessing shall cost."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prompt_servers():
+    """Partners of the tests that are servers of Python's own notice within 50 ms, not 500, that they shall end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socketserver.BaseServer.serve_forever, "__defaults__", (0.05,))
         yield
 
 

@@ -28,7 +28,7 @@ _REJECTED_FOR_GOOD, _REJECTED_FOR_NOW = 1, 2
 _USER, _PRESENTATION = 1, 3
 _NO_REASON, _APPLICATION_CONTEXT, _CALLING_TITLE, _CALLED_TITLE, _LOCAL_LIMIT = 1, 2, 3, 7, 2
 _BACKLOG = 128
-_POLL_S = 0.5
+_FAREWELL_S = 0.5
 _YIELD_S = 0.003
 _GRACE_S = 5.0
 _NAME, _NAME_AND_PASSWORD = 1, 2
@@ -63,6 +63,7 @@ class Listener:
         self._socket = listener
         self._tls = tls
         self._stopping = threading.Event()
+        self._alarm, self._woken = socket.socketpair()  # the second is readable once the first is closed
         self._open: dict[threading.Thread, Connection | None] = {}
         self._associations: dict[threading.Thread, Association] = {}
         self._lock = threading.Lock()
@@ -86,7 +87,9 @@ class Listener:
     def close(self) -> None:
         """Accept no more; let open associations end, and break them after a few seconds."""
         self._stopping.set()
+        self._alarm.close()
         self._acceptor.join()
+        self._woken.close()
         self._socket.close()
         for thread, association in list(self._associations.items()):
             if association.is_idle and (connection := self._open.get(thread)):
@@ -98,11 +101,11 @@ class Listener:
             if connection is not None:
                 connection.close()
         for thread in list(self._open):
-            thread.join(_POLL_S)
+            thread.join(_FAREWELL_S)
 
     def _accept(self) -> None:
         while not self._stopping.is_set():
-            if not select.select([self._socket], [], [], _POLL_S)[0]:
+            if self._socket not in select.select([self._socket, self._woken], [], [])[0]:
                 continue
             # Other processes accept from the same socket: whoever serves less is quicker.
             time.sleep(_YIELD_S * len(self._open))
@@ -178,7 +181,7 @@ class Listener:
             caller, response = self._admit(proposal, address)
         except _RejectedError as refusal:
             connection.write(negotiation.rejecting(*refusal.args))
-            connection.close_after_partner(_POLL_S)
+            connection.close_after_partner(_FAREWELL_S)
             return None
         agreed, answers = negotiation.negotiate(
             proposal, private_storage=self._doors.private_storage, by_reference=bool(self._doors.jpip)
