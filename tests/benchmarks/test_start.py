@@ -2,6 +2,8 @@
 
 import sys
 
+import pytest
+
 import benchmarks.__main__ as program
 from benchmarks.demonstration import Demonstration
 from benchmarks.server_task import ServerTask
@@ -36,6 +38,7 @@ class StandIn(Demonstration):
     program = (sys.executable, "-c", STAND_IN)
 
 
+@pytest.mark.slow
 def test_the_three_figures():
     rows = {}
     for task in start.tasks():

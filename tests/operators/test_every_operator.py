@@ -7,27 +7,13 @@ from pellucid.testing import adjoint_gap, dense_matrix, operator_classes
 from pellucid.testing.adjoint import draw
 
 CLASSES = operator_classes()
-HEAVY = {
-    "CoilSensitivity",
-    "ConeRayTransform",
-    "FanRayTransform",
-    "LineProjector",
-    "NonCartesianEncoding",
-    "NonCartesianNormal",
-    "ParallelRayTransform",
-    "SenseNormal",
-    "SinogramProjector",
-    "Wavelet",
-}
-"""Their loops take seconds to compile: in the precision that reconstructions use, and in double with the long tests."""
 
 
 def pairs():
-    """Each operator in both precisions."""
+    """Each operator in both precisions: in that of reconstructions, and in double with the long tests."""
     for cls in CLASSES:
-        marks = [pytest.mark.slow] if cls.__name__ in HEAVY else []
         yield pytest.param(cls, np.float32, 1e-6, id=f"{cls.__name__}-float32")
-        yield pytest.param(cls, np.float64, 1e-10, id=f"{cls.__name__}-float64", marks=marks)
+        yield pytest.param(cls, np.float64, 1e-10, id=f"{cls.__name__}-float64", marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(("cls", "dtype", "limit"), list(pairs()))
