@@ -100,7 +100,7 @@ def check(times_s, frames) -> None:
 
 @pytest.mark.slow
 def test_a_recording_as_secondary_capture(capture) -> None:
-    record(capture, 2)
+    record(capture, 3)
     (made,) = store(capture)
     assert made.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7.4"
     assert (made.PatientName, made.PatientID) == ("Roe^Richard", "CAM1")

@@ -53,7 +53,7 @@ def test_fista_states_are_independent_arrays_with_the_objective_at_the_end():
 
 @pytest.mark.parametrize("relaxation", [1.0, 1.8])
 def test_primal_dual_denoising_equals_the_slow_reference(relaxation):
-    x = drawn((7, 8), 5, np.float32)
+    x = drawn((7, 8), 5)
     states = list(
         total_variation_pdhg(
             Identity(x.shape, np.float32), x, weight=0.3, iterations=400, non_negative=False, relaxation=relaxation

@@ -27,10 +27,9 @@ UNREADABLE = (
     ValueError,
     LookupError,
     TypeError,
-    NotImplementedError,  # an unknown value representation
     struct.error,
     OverflowError,
-    RecursionError,
+    RuntimeError,  # an unknown value representation, nesting without end
     zlib.error,
 )
 """What pydicom raises where bytes are not what they must be."""

@@ -94,7 +94,7 @@ def _write_media(
             for record in records:
                 try:
                     files.add(_head(view, record))
-                except (*UNREADABLE, RuntimeError) as error:
+                except UNREADABLE as error:
                     exported.unlisted[record.sop_instance_uid] = str(error)
                     left.append(record)
             files.write(folder)

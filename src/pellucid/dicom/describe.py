@@ -189,7 +189,7 @@ def _shared(keyword: str, frames: Sequence[Frame], datasets: Sequence[Dataset]) 
         return None
     try:
         return plain(datasets[0][tag])
-    except (ValueError, TypeError, NotImplementedError):  # the last is pydicom's of an unknown value representation
+    except (ValueError, TypeError, RuntimeError):  # the last of an unknown value representation
         return None
 
 

@@ -151,7 +151,7 @@ class Pixels:
                 dataset = pydicom.dcmread(self._archive.objects.path(self.record.object_sha256), defer_size=1 << 16)
                 dataset.decoded_frame = self.decoded
                 yield dataset
-        except (*UNREADABLE, RuntimeError) as error:
+        except UNREADABLE as error:
             if isinstance(error, PellucidError):
                 raise
             raise _cannot_be_decoded(self.record) from error
